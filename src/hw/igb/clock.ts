@@ -1,0 +1,138 @@
+/**
+ * The port's clock for PTP (datasheet 7.9, 8.16): a 64-bit counter that grows by INCVALUE every INCPERIOD times 16 ns, and the stamps it gives to
+ * frames. Values are BigInt: they exceed 2^53, and nothing here is on the path of ordinary packets.
+ */
+import type { Simulation } from '../../sim/simulation.ts';
+import type { Nanoseconds } from '../../sim/time.ts';
+import type { Frame } from '../../wire/frame.ts';
+import * as D from './e1000_defines.ts';
+import * as R from './e1000_regs.ts';
+import type { RegisterValues } from './register_values.ts';
+
+const TICK_NS = 16;
+const MASK64 = (1n << 64n) - 1n;
+const PTP_ETHERTYPE = 0x88f7;
+const PTP_EVENT_PORT = 319;
+
+export class Clock {
+  readonly #simulation: Simulation;
+  readonly #values: RegisterValues;
+  /** The counter's value at `#since`. */
+  #base = 0n;
+  #since: Nanoseconds = 0;
+  #latchedHigh = 0;
+
+  constructor(simulation: Simulation, values: RegisterValues) {
+    this.#simulation = simulation;
+    this.#values = values;
+  }
+
+  at(time: Nanoseconds): bigint {
+    const increment = this.#values.get(R.E1000_TIMINCA);
+    const period = increment >>> D.E1000_TIMINCA_INCPERIOD_SHIFT;
+    if (period === 0) return this.#base;
+    const ticks = Math.floor((time - this.#since) / (period * TICK_NS));
+    return (this.#base + BigInt(ticks) * BigInt(increment & D.E1000_TIMINCA_INCVALUE_MASK)) & MASK64;
+  }
+
+  readLow(): number {
+    const value = this.at(this.#simulation.now);
+    this.#latchedHigh = Number(value >> 32n);
+    return Number(value & 0xffffffffn);
+  }
+
+  readHigh(): number {
+    return this.#latchedHigh;
+  }
+
+  writeLow(value: number, time: Nanoseconds): void {
+    this.#rebase((this.at(time) & ~0xffffffffn) | BigInt(value), time);
+  }
+
+  writeHigh(value: number, time: Nanoseconds): void {
+    this.#rebase((this.at(time) & 0xffffffffn) | (BigInt(value) << 32n), time);
+  }
+
+  /** The value is stored already, so what ran until now is rebased with the increment before it. */
+  writeIncrement(value: number, time: Nanoseconds): void {
+    this.#values.set(R.E1000_TIMINCA, this.#increment);
+    this.#rebase(this.at(time), time);
+    this.#increment = value;
+    this.#values.set(R.E1000_TIMINCA, value);
+  }
+
+  #increment = 0;
+
+  adjust(high: number, time: Nanoseconds): void {
+    const amount = (BigInt(high & 0x7fffffff) << 32n) | BigInt(this.#values.get(R.E1000_TIMADJL));
+    this.#rebase((high & 0x80000000) !== 0 ? this.at(time) - amount : this.at(time) + amount, time);
+  }
+
+  reset(now: Nanoseconds): void {
+    this.#base = 0n;
+    this.#since = now;
+    this.#increment = 0;
+  }
+
+  /** FRTIMER: time since power-on in three fields. */
+  freeRunning(): number {
+    const microseconds = Math.floor(this.#simulation.now / 1000);
+    const seconds = Math.floor(microseconds / 1_000_000) & 0xfff;
+    const milliseconds = Math.floor(microseconds / 1000) % 1000;
+    return ((seconds << 20) | (milliseconds << 10) | microseconds % 1000) >>> 0;
+  }
+
+  /** Stamps a frame on its way out, unless an older stamp has not been read yet. */
+  stampTransmit(time: Nanoseconds): void {
+    const control = this.#values.get(R.E1000_TSYNCTXCTL);
+    if ((control & D.E1000_TSYNCTXCTL_ENABLED) === 0 || (control & D.E1000_TSYNCTXCTL_VALID) !== 0) return;
+    const value = this.at(time);
+    this.#values.set(R.E1000_TXSTMPL, Number(value & 0xffffffffn));
+    this.#values.set(R.E1000_TXSTMPH, Number(value >> 32n));
+    this.#values.set(R.E1000_TSYNCTXCTL, control | D.E1000_TSYNCTXCTL_VALID);
+  }
+
+  freeTransmit(high: number): number {
+    this.#values.set(R.E1000_TSYNCTXCTL, this.#values.get(R.E1000_TSYNCTXCTL) & ~D.E1000_TSYNCTXCTL_VALID);
+    return high;
+  }
+
+  get stampsReceived(): boolean {
+    return (this.#values.get(R.E1000_TSYNCRXCTL) & D.E1000_TSYNCRXCTL_ENABLED) !== 0;
+  }
+
+  /** Stamps a received PTP frame if TSYNCRXCTL asks for it; true when it was stamped. */
+  stampReceive(frame: Frame, time: Nanoseconds): boolean {
+    const control = this.#values.get(R.E1000_TSYNCRXCTL);
+    if ((control & D.E1000_TSYNCRXCTL_VALID) !== 0 || !this.#wanted(frame, control & D.E1000_TSYNCRXCTL_TYPE_MASK)) return false;
+    const value = this.at(time);
+    this.#values.set(R.E1000_RXSTMPL, Number(value & 0xffffffffn));
+    this.#values.set(R.E1000_RXSTMPH, Number(value >> 32n));
+    this.#values.set(R.E1000_TSYNCRXCTL, control | D.E1000_TSYNCRXCTL_VALID);
+    return true;
+  }
+
+  freeReceive(high: number): number {
+    this.#values.set(R.E1000_TSYNCRXCTL, this.#values.get(R.E1000_TSYNCRXCTL) & ~D.E1000_TSYNCRXCTL_VALID);
+    return high;
+  }
+
+  /** Simplified: message types of TSYNCRXCFG are not told apart but for version 2 event messages (types 0-3). */
+  #wanted(frame: Frame, type: number): boolean {
+    if (type === D.E1000_TSYNCRXCTL_TYPE_ALL) return true;
+    const view = frame.view;
+    const start = frame.start;
+    const ethertype = view.getUint16(start + 12);
+    if (ethertype === PTP_ETHERTYPE) {
+      if (type === D.E1000_TSYNCRXCTL_TYPE_L4_V1) return false;
+      return type !== D.E1000_TSYNCRXCTL_TYPE_EVENT_V2 || (frame.u8[start + 14]! & 0xf) < 4;
+    }
+    const isEventPort = ethertype === 0x0800 && frame.u8[start + 23] === 17 && view.getUint16(start + 36) === PTP_EVENT_PORT;
+    return isEventPort && type !== D.E1000_TSYNCRXCTL_TYPE_L2_V2;
+  }
+
+  #rebase(value: bigint, time: Nanoseconds): void {
+    this.#base = value & MASK64;
+    this.#since = time;
+  }
+}

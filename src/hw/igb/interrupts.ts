@@ -1,0 +1,247 @@
+/**
+ * Interrupts (datasheet 7.3, 8.8). Queues raise causes of a vector chosen by IVAR; a vector whose EICR bit is set and enabled in EIMS sends its MSI-X
+ * message, but not before its EITR interval since the last one has passed. Sending clears the bit (EIAC) and disables the vector (EIAM).
+ *
+ * Without MSI-X mode there is one message (MSI; vector 0), causes are collected in ICR under IMS, and EITR[0] moderates.
+ */
+import { Timer } from '../../sim/event_queue.ts';
+import { NSEC_PER_USEC, type Nanoseconds } from '../../sim/time.ts';
+import * as D from './e1000_defines.ts';
+import * as R from './e1000_regs.ts';
+import type { IgbDevice } from './igb_device.ts';
+
+export const VECTORS = 25;
+const QUEUES = 16;
+const NO_VECTOR = -1;
+const CTRL_EXT_IAME = 0x08000000;
+/** EITR shows its counter in bits 30:21: the upper ten of thirteen bits of µs, so one is 8 µs. */
+const COUNTER_UNIT_NS = 8 * NSEC_PER_USEC;
+
+export class Interrupts {
+  /** Causes and masks as signed 32-bit: bit i is vector i. */
+  eicr = 0;
+  eims = 0;
+  eiac = 0;
+  eiam = 0;
+  icr = 0;
+  ims = 0;
+  readonly #device: IgbDevice;
+  readonly #rxVectors = new Int8Array(QUEUES).fill(NO_VECTOR);
+  readonly #txVectors = new Int8Array(QUEUES).fill(NO_VECTOR);
+  #miscVector = NO_VECTOR;
+  #msixMode = false;
+  #autoMask = false;
+  #clearAlways = false;
+  /** EITR: the interval of each vector, and the instant when its counter reaches zero. */
+  readonly #intervals = new Float64Array(VECTORS);
+  readonly #quietUntil = new Float64Array(VECTORS);
+  readonly #timers: (Timer | null)[] = new Array<Timer | null>(VECTORS).fill(null);
+  readonly #assertions: number;
+
+  constructor(device: IgbDevice) {
+    this.#device = device;
+    this.#assertions = device.registers.slotOf(R.E1000_IAC);
+  }
+
+  reset(): void {
+    this.eicr = 0;
+    this.eims = 0;
+    this.eiac = 0;
+    this.eiam = 0;
+    this.icr = 0;
+    this.ims = 0;
+    this.#rxVectors.fill(NO_VECTOR);
+    this.#txVectors.fill(NO_VECTOR);
+    this.#miscVector = NO_VECTOR;
+    this.writeGPIE(0);
+    this.#intervals.fill(0);
+    this.#quietUntil.fill(0);
+    for (const timer of this.#timers) if (timer !== null) this.#device.simulation.cancel(timer);
+  }
+
+  /** A received packet of `queue` is in memory at `time`. */
+  causeRx(queue: number, time: Nanoseconds): void {
+    if (this.#msixMode) this.#cause(this.#rxVectors[queue]!, time);
+    else this.causeOther(D.E1000_ICR_RXDW, time);
+  }
+
+  /** A descriptor of `queue` was written back at `time`. */
+  causeTx(queue: number, time: Nanoseconds): void {
+    if (this.#msixMode) this.#cause(this.#txVectors[queue]!, time);
+    else this.causeOther(D.E1000_ICR_TXDW, time);
+  }
+
+  /** True when an interrupt of the queue's vector would have to wait: write-backs may be collected until then. */
+  txModerated(queue: number, time: Nanoseconds): boolean {
+    const vector = this.#msixMode ? this.#txVectors[queue]! : 0;
+    return vector >= 0 && this.#quietUntil[vector]! > time;
+  }
+
+  /** Asks for `expired` of the queue's vector, so that collected write-backs are flushed then. */
+  wakeAtExpiry(queue: number): void {
+    const vector = this.#msixMode ? this.#txVectors[queue]! : 0;
+    if (vector >= 0) this.#arm(vector);
+  }
+
+  /** Causes that are no queue's: link, receiver overrun, … (ICR). */
+  causeOther(bits: number, time: Nanoseconds): void {
+    this.icr = (this.icr | bits) >>> 0;
+    if ((this.icr & this.ims) === 0) return;
+    if (this.#msixMode) this.#cause(this.#miscVector, time);
+    else this.#assertLegacy(time);
+  }
+
+  #cause(vector: number, time: Nanoseconds): void {
+    if (vector < 0) return;
+    const bit = 1 << vector;
+    this.eicr |= bit;
+    if ((this.eims & bit) !== 0) this.#assert(vector, time);
+    else this.#device.watchPendingWrites();
+  }
+
+  #assert(vector: number, time: Nanoseconds): void {
+    if (this.#quietUntil[vector]! <= time) this.#fire(vector, time);
+    else this.#arm(vector);
+  }
+
+  #assertLegacy(time: Nanoseconds): void {
+    if (this.#quietUntil[0]! > time) {
+      this.#arm(0);
+      return;
+    }
+    this.#start(0, time);
+  }
+
+  #arm(vector: number): void {
+    let timer = this.#timers[vector]!;
+    if (timer === null) {
+      timer = new Timer(`${this.#device.name} EITR[${vector}]`, () => this.#expired(vector));
+      this.#timers[vector] = timer;
+    }
+    if (!timer.pending) this.#device.simulation.at(Math.max(this.#quietUntil[vector]!, this.#device.simulation.now), timer);
+  }
+
+  #expired(vector: number): void {
+    const now = this.#device.simulation.now;
+    this.#device.applyWrites(now);
+    this.#device.tx.flushWritebacks(now);
+    if (this.#quietUntil[vector]! > now) return;
+    if (!this.#msixMode) {
+      if ((this.icr & this.ims) !== 0) this.#start(0, now);
+    } else if ((this.eicr & this.eims & (1 << vector)) !== 0) this.#fire(vector, now);
+  }
+
+  #fire(vector: number, time: Nanoseconds): void {
+    const bit = 1 << vector;
+    this.#start(vector, time);
+    if ((this.eiac & bit) !== 0) this.eicr &= ~bit;
+    if (this.#autoMask && (this.eiam & bit) !== 0) this.eims &= ~bit;
+  }
+
+  /** Sends the message and starts the vector's counter. */
+  #start(vector: number, time: Nanoseconds): void {
+    this.#quietUntil[vector] = time + this.#intervals[vector]!;
+    this.#device.registers.count(this.#assertions);
+    this.#device.host.msix(this.#device, vector, time);
+  }
+
+  // --- registers ---
+
+  writeGPIE(value: number): void {
+    this.#msixMode = (value & D.E1000_GPIE_MSIX_MODE) !== 0;
+    this.#autoMask = (value & D.E1000_GPIE_EIAME) !== 0;
+    this.#clearAlways = (value & D.E1000_GPIE_NSICR) !== 0;
+  }
+
+  writeIVAR(index: number, value: number): void {
+    this.#rxVectors[index] = vectorOf(value);
+    this.#txVectors[index] = vectorOf(value >>> 8);
+    this.#rxVectors[index + 8] = vectorOf(value >>> 16);
+    this.#txVectors[index + 8] = vectorOf(value >>> 24);
+  }
+
+  writeIVARMisc(value: number): void {
+    this.#miscVector = vectorOf(value >>> 8);
+  }
+
+  /** ICR, and what reading it does: see 8.8.8. */
+  readICR(): number {
+    const value = this.icr === 0 ? 0 : (this.icr | D.E1000_ICR_INT_ASSERTED) >>> 0;
+    const asserted = (this.icr & this.ims) !== 0;
+    if (this.#clearAlways || this.ims === 0 || asserted) this.icr = 0;
+    if ((this.#device.registers.get(R.E1000_CTRL_EXT) & CTRL_EXT_IAME) !== 0) this.clearIMS(this.#device.registers.get(R.E1000_IAM_82576));
+    return value;
+  }
+
+  clearICR(value: number): void {
+    this.icr = (this.icr & ~value) >>> 0;
+  }
+
+  setIMS(value: number, time: Nanoseconds): void {
+    this.ims = (this.ims | value) >>> 0;
+    this.causeOther(0, time);
+  }
+
+  clearIMS(value: number): void {
+    this.ims = (this.ims & ~value) >>> 0;
+  }
+
+  readEICR(): number {
+    const value = this.eicr >>> 0;
+    this.eicr = 0;
+    return value;
+  }
+
+  clearEICR(value: number): void {
+    this.eicr &= ~value;
+  }
+
+  setEICR(value: number, time: Nanoseconds): void {
+    this.eicr |= value & D.E1000_EICR_VECTOR_MASK;
+    this.#assertAll(time);
+  }
+
+  setEIMS(value: number, time: Nanoseconds): void {
+    this.eims |= value;
+    this.#assertAll(time);
+  }
+
+  clearEIMS(value: number): void {
+    this.eims &= ~value;
+  }
+
+  /** A write to EIMS is under way: its arrival is worth an event only if something waits for it. */
+  issuedEIMS(value: number, time: Nanoseconds): void {
+    if ((this.eicr & value) !== 0) this.#device.wakeForWrites(time);
+  }
+
+  #assertAll(time: Nanoseconds): void {
+    let pending = this.eicr & this.eims & D.E1000_EICR_VECTOR_MASK;
+    while (pending !== 0) {
+      const vector = 31 - Math.clz32(pending & -pending);
+      pending &= pending - 1;
+      this.#assert(vector, time);
+    }
+  }
+
+  readEITR(vector: number): number {
+    const interval = (this.#intervals[vector]! / NSEC_PER_USEC) << D.E1000_EITR_INTERVAL_SHIFT;
+    const left = Math.max(0, this.#quietUntil[vector]! - this.#device.simulation.now);
+    const counter = Math.floor(left / COUNTER_UNIT_NS) & (D.E1000_EITR_COUNTER_MASK >>> D.E1000_EITR_COUNTER_SHIFT);
+    return (interval | (counter << D.E1000_EITR_COUNTER_SHIFT)) >>> 0;
+  }
+
+  writeEITR(vector: number, value: number, time: Nanoseconds): void {
+    this.#intervals[vector] = ((value & D.E1000_EITR_INTERVAL_MASK) >>> D.E1000_EITR_INTERVAL_SHIFT) * NSEC_PER_USEC;
+    if ((value & D.E1000_EITR_CNT_IGNR) !== 0) return;
+    const counter = (value & D.E1000_EITR_COUNTER_MASK) >>> D.E1000_EITR_COUNTER_SHIFT;
+    this.#quietUntil[vector] = time + counter * COUNTER_UNIT_NS;
+    const timer = this.#timers[vector]!;
+    if (timer !== null && timer.pending) this.#device.simulation.at(Math.max(this.#quietUntil[vector]!, this.#device.simulation.now), timer);
+  }
+}
+
+/** The vector in a byte of IVAR; -1 when it is not valid. */
+function vectorOf(entry: number): number {
+  return (entry & D.E1000_IVAR_VALID) !== 0 ? entry & D.E1000_IVAR_VECTOR_MASK : NO_VECTOR;
+}

@@ -1,0 +1,118 @@
+/** include/net/dst.h, route.h: destinations and IPv4 routes as sockets and packets hold them. */
+import type { net_device } from '../linux/netdevice.ts';
+import type { sk_buff } from '../linux/skbuff.ts';
+import type { neighbour } from './neighbour.ts';
+import type { net } from './net_namespace.ts';
+import type { sock } from './sock.ts';
+
+export interface dst_ops {
+  readonly family: number;
+  check(dst: dst_entry, cookie: number): dst_entry | null;
+  default_advmss(dst: dst_entry): number;
+  mtu(dst: dst_entry): number;
+  neigh_lookup(dst: dst_entry, skb: sk_buff | null, daddr: number): neighbour | null;
+  update_pmtu(dst: dst_entry, sk: sock | null, skb: sk_buff | null, mtu: number, confirm_neigh: boolean): void;
+  redirect(dst: dst_entry, sk: sock | null, skb: sk_buff): void;
+  negative_advice(sk: sock, dst: dst_entry): void;
+  link_failure(skb: sk_buff): void;
+  local_out(network: net, sk: sock | null, skb: sk_buff): number;
+}
+
+/** Metrics by number, as in uapi/linux/rtnetlink.h: index into dst_entry.metrics. 0 means "not set". */
+export const RTAX_LOCK = 1;
+export const RTAX_MTU = 2;
+export const RTAX_WINDOW = 3;
+export const RTAX_RTT = 4;
+export const RTAX_RTTVAR = 5;
+export const RTAX_SSTHRESH = 6;
+export const RTAX_CWND = 7;
+export const RTAX_ADVMSS = 8;
+export const RTAX_REORDERING = 9;
+export const RTAX_HOPLIMIT = 10;
+export const RTAX_INITCWND = 11;
+export const RTAX_FEATURES = 12;
+export const RTAX_RTO_MIN = 13;
+export const RTAX_INITRWND = 14;
+export const RTAX_QUICKACK = 15;
+export const RTAX_CC_ALGO = 16;
+export const RTAX_FASTOPEN_NO_COOKIE = 17;
+export const RTAX_MAX = 17;
+export const RTAX_FEATURE_ECN = 1;
+
+export const DST_OBSOLETE_NONE = 0;
+export const DST_OBSOLETE_DEAD = 2;
+export const DST_OBSOLETE_FORCE_CHK = -1;
+
+export class dst_entry {
+  dev: net_device;
+  ops: dst_ops;
+  input: (skb: sk_buff) => number;
+  output: (network: net, sk: sock | null, skb: sk_buff) => number;
+  metrics: number[] | null = null;
+  obsolete = DST_OBSOLETE_FORCE_CHK;
+  error = 0;
+  __refcnt = 1;
+  header_len = 0;
+  trailer_len = 0;
+  lastuse = 0;
+  expires = 0;
+
+  /* struct rtable: the only kind of dst there is here. */
+  rt_genid = 0;
+  rt_flags = 0;
+  rt_type = 0;
+  rt_is_input = false;
+  rt_uses_gateway = false;
+  rt_iif = 0;
+  rt_gw_family = 0;
+  rt_gw4 = 0;
+  rt_pmtu = 0;
+  rt_mtu_locked = false;
+  /** The destination it was looked up for, and the source it suggests. */
+  rt_dst = 0;
+  rt_src = 0;
+  /** What fib said (fib_info): for caches and exceptions. */
+  fi: unknown = null;
+
+  constructor(
+    dev: net_device,
+    ops: dst_ops,
+    input: (skb: sk_buff) => number,
+    output: (network: net, sk: sock | null, skb: sk_buff) => number,
+  ) {
+    this.dev = dev;
+    this.ops = ops;
+    this.input = input;
+    this.output = output;
+  }
+}
+
+/** struct rtable is a dst_entry here, without the wrapping. */
+export type rtable = dst_entry;
+
+export const dst_metric_raw = (dst: dst_entry, metric: number): number => (dst.metrics === null ? 0 : (dst.metrics[metric] ?? 0));
+export const dst_metric = dst_metric_raw;
+export const dst_metric_locked = (dst: dst_entry, metric: number): boolean => (dst_metric_raw(dst, RTAX_LOCK) & (1 << metric)) !== 0;
+export const dst_metric_advmss = (dst: dst_entry): number => dst_metric_raw(dst, RTAX_ADVMSS) || dst.ops.default_advmss(dst);
+export const dst_mtu = (dst: dst_entry): number => dst.ops.mtu(dst);
+
+export function dst_hold(dst: dst_entry): void {
+  dst.__refcnt++;
+}
+export function dst_clone(dst: dst_entry | null): dst_entry | null {
+  if (dst !== null) dst.__refcnt++;
+  return dst;
+}
+export function dst_release(dst: dst_entry | null): void {
+  if (dst !== null) dst.__refcnt--;
+}
+export const dst_check = (dst: dst_entry, cookie: number): dst_entry | null => (dst.obsolete !== 0 ? dst.ops.check(dst, cookie) : dst);
+
+export function skb_dst_drop(skb: sk_buff): void {
+  if (skb._skb_refdst === null) return;
+  if (!skb.dstNoref) dst_release(skb._skb_refdst);
+  skb._skb_refdst = null;
+}
+
+/** The nexthop's neighbour: the gateway's, or the destination's itself. */
+export const rt_nexthop = (rt: rtable, daddr: number): number => (rt.rt_gw_family !== 0 ? rt.rt_gw4 : daddr);

@@ -1,0 +1,51 @@
+/** include/net/inet_timewait_sock.h, linux/tcp.h: what is left of a connection in TIME_WAIT. */
+import type { timer_list } from '../../kernel/time/timer.ts';
+import type { net } from './net_namespace.ts';
+
+export class inet_timewait_sock {
+  skc_state = 6;
+  skc_family = 2;
+  skc_daddr = 0;
+  skc_rcv_saddr = 0;
+  skc_dport = 0;
+  skc_num = 0;
+  skc_net: net;
+  skc_hash = 0;
+  skc_hashed = false;
+  skc_refcnt = 1;
+  skc_cookie = 0;
+  skc_bound_dev_if = 0;
+  skc_reuse = 0;
+  skc_reuseport = false;
+  skc_incoming_cpu = -1;
+
+  tw_substate = 6;
+  tw_mark = 0;
+  tw_rcv_wscale = 0;
+  tw_sport = 0;
+  tw_tos = 0;
+  tw_txhash = 0;
+  tw_priority = 0;
+  tw_timer: timer_list = null as unknown as timer_list;
+  tw_tb: unknown = null;
+  tw_tb2: unknown = null;
+  tw_transparent = false;
+  tw_entry_stamp = 0;
+
+  tw_rcv_nxt = 0;
+  tw_snd_nxt = 0;
+  tw_rcv_wnd = 0;
+  tw_ts_offset = 0;
+  tw_ts_recent = 0;
+  tw_ts_recent_stamp = 0;
+  tw_last_oow_ack_time = 0;
+  tw_usec_ts = false;
+  tw_tx_delay = 0;
+  tw_md5_key: unknown = null;
+
+  constructor(network: net) {
+    this.skc_net = network;
+  }
+}
+export const inet_twsk = (sk: unknown): inet_timewait_sock => sk as inet_timewait_sock;
+export const tcp_twsk = inet_twsk;

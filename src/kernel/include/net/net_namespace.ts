@@ -1,0 +1,262 @@
+/**
+ * include/net/net_namespace.h, netns/ipv4.h: all of a host's network state. A host has one namespace, `init_net`.
+ * Tables that belong to one file of net/ hang here and are made by that file's init function.
+ */
+import type { Kernel } from '../../kernel.ts';
+import { snmp4_icmp_list, snmp4_ipstats_list, snmp4_net_list, snmp4_tcp_list, snmp4_udp_list } from '../../uapi/snmp.ts';
+import { ipv4_devconf } from '../linux/inetdevice.ts';
+import type { net_device, packet_type } from '../linux/netdevice.ts';
+import type { dst_entry } from './dst.ts';
+import type { inet_hashinfo } from './inet_hashtables.ts';
+import type { neigh_table } from './neighbour.ts';
+import type { Qdisc_ops } from './sch_generic.ts';
+import type { sock } from './sock.ts';
+import type { tcp_congestion_ops } from './tcp_congestion_ops.ts';
+
+/** MIB counters, indexed by the constants of uapi/snmp.ts. */
+export class netns_mib {
+  readonly ip_statistics = new Float64Array(snmp4_ipstats_list.length);
+  readonly icmp_statistics = new Float64Array(snmp4_icmp_list.length);
+  /** By ICMP type; outgoing ones at type + 256. */
+  readonly icmpmsg_statistics = new Float64Array(512);
+  readonly tcp_statistics = new Float64Array(snmp4_tcp_list.length);
+  readonly udp_statistics = new Float64Array(snmp4_udp_list.length);
+  readonly net_statistics = new Float64Array(snmp4_net_list.length);
+}
+
+/** net.ipv4.*: the sysctls, with the defaults of a 6.18 host with 4 GiB. Times in the units Linux keeps them in (jiffies are set at init). */
+export class netns_ipv4 {
+  sysctl_ip_default_ttl = 64;
+  sysctl_ip_forward = 0;
+  sysctl_ip_no_pmtu_disc = 0;
+  sysctl_ip_fwd_use_pmtu = 0;
+  sysctl_ip_nonlocal_bind = 0;
+  sysctl_ip_early_demux = 1;
+  sysctl_ip_local_port_range: [number, number] = [32768, 60999];
+  sysctl_ip_local_reserved_ports: number[] = [];
+  sysctl_ip_autobind_reuse = 0;
+  sysctl_ip_prot_sock = 1024;
+  sysctl_icmp_echo_ignore_all = 0;
+  sysctl_icmp_echo_ignore_broadcasts = 1;
+  sysctl_icmp_ratelimit = 1000;
+  sysctl_icmp_ratemask = 6168;
+  sysctl_icmp_msgs_per_sec = 1000;
+  sysctl_icmp_msgs_burst = 50;
+  sysctl_udp_rmem_min = 4096;
+  sysctl_udp_wmem_min = 4096;
+  sysctl_udp_early_demux = 1;
+  sysctl_ipfrag_time = 30;
+  sysctl_ipfrag_high_thresh = 4194304;
+  ip_rt_min_pmtu = 552;
+  ip_rt_mtu_expires = 600;
+  ip_rt_min_advmss = 256;
+
+  sysctl_tcp_abort_on_overflow = 0;
+  sysctl_tcp_adv_win_scale = 1;
+  sysctl_tcp_app_win = 31;
+  sysctl_tcp_autocorking = 1;
+  sysctl_tcp_backlog_ack_defer = 1;
+  sysctl_tcp_base_mss = 1024;
+  sysctl_tcp_challenge_ack_limit = 0x7fffffff;
+  sysctl_tcp_comp_sack_delay_ns = 1_000_000;
+  sysctl_tcp_comp_sack_nr = 44;
+  sysctl_tcp_comp_sack_slack_ns = 100_000;
+  tcp_congestion_control: tcp_congestion_ops = null as unknown as tcp_congestion_ops;
+  sysctl_tcp_dsack = 1;
+  sysctl_tcp_early_demux = 1;
+  sysctl_tcp_early_retrans = 3;
+  sysctl_tcp_ecn = 2;
+  sysctl_tcp_ecn_fallback = 1;
+  sysctl_tcp_ecn_option = 2;
+  sysctl_tcp_ecn_option_beacon = 3;
+  sysctl_tcp_fack = 0;
+  sysctl_tcp_fastopen = 1;
+  sysctl_tcp_fastopen_blackhole_timeout = 0;
+  sysctl_tcp_fastopen_key: Uint8Array[] = [];
+  /** Seconds on the outside; kept in jiffies (set at init). */
+  sysctl_tcp_fin_timeout = 0;
+  sysctl_tcp_frto = 2;
+  sysctl_tcp_fwmark_accept = 0;
+  sysctl_tcp_invalid_ratelimit = 0;
+  sysctl_tcp_keepalive_intvl = 0;
+  sysctl_tcp_keepalive_probes = 9;
+  sysctl_tcp_keepalive_time = 0;
+  sysctl_tcp_limit_output_bytes = 4_194_304;
+  sysctl_tcp_max_orphans = 16384;
+  sysctl_max_syn_backlog = 128;
+  sysctl_tcp_max_tw_buckets = 8192;
+  sysctl_tcp_max_reordering = 300;
+  /** Pages: low, pressure, high. */
+  sysctl_tcp_mem: [number, number, number] = [44_000, 58_000, 88_000];
+  sysctl_tcp_migrate_req = 0;
+  sysctl_tcp_min_rtt_wlen = 300;
+  sysctl_tcp_min_snd_mss = 48;
+  sysctl_tcp_min_tso_segs = 2;
+  sysctl_tcp_moderate_rcvbuf = 1;
+  sysctl_tcp_mtu_probe_floor = 48;
+  sysctl_tcp_mtu_probing = 0;
+  sysctl_tcp_nometrics_save = 0;
+  sysctl_tcp_no_ssthresh_metrics_save = 1;
+  sysctl_tcp_notsent_lowat = 0xffff_ffff;
+  sysctl_tcp_orphan_retries = 0;
+  sysctl_tcp_pacing_ca_ratio = 120;
+  sysctl_tcp_pacing_ss_ratio = 200;
+  sysctl_tcp_pingpong_thresh = 1;
+  sysctl_tcp_probe_interval = 600;
+  sysctl_tcp_probe_threshold = 8;
+  sysctl_tcp_recovery = 1;
+  sysctl_tcp_reflect_tos = 0;
+  sysctl_tcp_reordering = 3;
+  sysctl_tcp_retrans_collapse = 1;
+  sysctl_tcp_retries1 = 3;
+  sysctl_tcp_retries2 = 15;
+  sysctl_tcp_rfc1337 = 0;
+  sysctl_tcp_rmem: [number, number, number] = [4096, 131072, 15_411_648];
+  sysctl_tcp_rto_min_us = 200_000;
+  sysctl_tcp_rto_max_ms = 120_000;
+  sysctl_tcp_sack = 1;
+  sysctl_tcp_shrink_window = 0;
+  sysctl_tcp_slow_start_after_idle = 1;
+  sysctl_tcp_stdurg = 0;
+  sysctl_tcp_syn_linear_timeouts = 4;
+  sysctl_tcp_syn_retries = 6;
+  sysctl_tcp_synack_retries = 5;
+  sysctl_tcp_syncookies = 1;
+  sysctl_tcp_thin_linear_timeouts = 0;
+  sysctl_tcp_timestamps = 1;
+  sysctl_tcp_tso_rtt_log = 9;
+  sysctl_tcp_tso_win_divisor = 3;
+  sysctl_tcp_tw_reuse = 2;
+  sysctl_tcp_tw_reuse_delay = 1000;
+  sysctl_tcp_window_scaling = 1;
+  sysctl_tcp_wmem: [number, number, number] = [4096, 16384, 4_194_304];
+  sysctl_tcp_workaround_signed_windows = 0;
+  sysctl_tcp_plb_enabled = 0;
+
+  readonly devconf_all = new ipv4_devconf();
+  readonly devconf_dflt = new ipv4_devconf();
+  /** Bumped when routes or addresses change: cached destinations are checked against it. */
+  rt_genid = 1;
+  /** fib_table, rules and exceptions: net/ipv4/fib*.ts. */
+  fib: unknown = null;
+  /** Reassembly queues: net/ipv4/ip_fragment.ts. */
+  frags: unknown = null;
+  /** tcp_metrics, fastopen context, syncookie secrets: owned by their files. */
+  tcp_metrics: unknown = null;
+  tcp_fastopen: unknown = null;
+  tcp_death_row_count = 0;
+  tcp_challenge_timestamp = 0;
+  tcp_challenge_count = 0;
+  tfo_active_disable_times = 0;
+  tfo_active_disable_stamp = 0;
+  icmp_global_credit = 50;
+  icmp_global_stamp = 0;
+  /** Secrets of secure_tcp_seq & co, drawn at boot. */
+  ts_secret = 0;
+  net_secret = 0;
+  /** The socket that sends RSTs, ICMP errors and ACKs of TIME_WAIT. */
+  tcp_sk: sock = null as unknown as sock;
+  icmp_sk: sock = null as unknown as sock;
+}
+
+/** net.core.* */
+export class netns_core {
+  sysctl_somaxconn = 4096;
+  sysctl_optmem_max = 131072;
+  sysctl_txrehash = 1;
+  sysctl_wmem_max = 4_194_304;
+  sysctl_rmem_max = 4_194_304;
+  sysctl_wmem_default = 212992;
+  sysctl_rmem_default = 212992;
+  netdev_max_backlog = 1000;
+  netdev_budget = 300;
+  netdev_budget_usecs = 8000;
+  dev_weight = 64;
+  dev_tx_weight = 64;
+  dev_rx_weight = 64;
+  netdev_tstamp_prequeue = 1;
+  busy_poll = 0;
+  busy_read = 0;
+  sysctl_max_skb_frags = 17;
+  /** Name of the qdisc that fresh devices get (under mq on multi-queue devices). */
+  default_qdisc = 'pfifo_fast';
+  gro_normal_batch = 8;
+  high_order_alloc_disable = 0;
+  warnings = 1;
+}
+
+/** What a protocol number above IP is handed to. */
+export interface net_protocol {
+  handler(skb: import('../linux/skbuff.ts').sk_buff): number;
+  err_handler?(skb: import('../linux/skbuff.ts').sk_buff, info: number): number;
+  early_demux?(skb: import('../linux/skbuff.ts').sk_buff): number;
+  readonly no_policy?: boolean;
+}
+
+export class net {
+  readonly kernel: Kernel;
+  readonly mib = new netns_mib();
+  readonly ipv4 = new netns_ipv4();
+  readonly core = new netns_core();
+  readonly dev_base: net_device[] = [];
+  readonly dev_by_name = new Map<string, net_device>();
+  loopback_dev: net_device = null as unknown as net_device;
+  readonly ptype_all: packet_type[] = [];
+  readonly ptype_base = new Map<number, packet_type[]>();
+  readonly inet_protos: (net_protocol | undefined)[] = new Array<net_protocol | undefined>(256).fill(undefined);
+  readonly raw_sockets: sock[] = [];
+  readonly udp_table = new Map<number, sock[]>();
+  readonly qdisc_base = new Map<string, Qdisc_ops>();
+  readonly tcp_cong_list: tcp_congestion_ops[] = [];
+  /** Hooks by number (NF_INET_*): net/netfilter/core.ts. */
+  readonly nf_hooks_ipv4: unknown[][] = [[], [], [], [], []];
+  tcp_hashinfo: inet_hashinfo = null as unknown as inet_hashinfo;
+  arp_tbl: neigh_table = null as unknown as neigh_table;
+  /** A destination that discards, for sockets without route. */
+  blackhole_dst: dst_entry | null = null;
+  /** Sockets alive, by protocol name: /proc/net/sockstat. */
+  readonly prot_inuse = new Map<string, number>();
+  nextCookie = 1;
+  nextNapiId = 8193;
+  nextIfindex = 1;
+
+  constructor(owner: Kernel) {
+    this.kernel = owner;
+  }
+}
+
+export function NET_INC_STATS(network: net, field: number): void {
+  network.mib.net_statistics[field]!++;
+}
+export const __NET_INC_STATS = NET_INC_STATS;
+export function NET_ADD_STATS(network: net, field: number, value: number): void {
+  network.mib.net_statistics[field]! += value;
+}
+export function TCP_INC_STATS(network: net, field: number): void {
+  network.mib.tcp_statistics[field]!++;
+}
+export const __TCP_INC_STATS = TCP_INC_STATS;
+export function TCP_DEC_STATS(network: net, field: number): void {
+  network.mib.tcp_statistics[field]!--;
+}
+export function TCP_ADD_STATS(network: net, field: number, value: number): void {
+  network.mib.tcp_statistics[field]! += value;
+}
+export function IP_INC_STATS(network: net, field: number): void {
+  network.mib.ip_statistics[field]!++;
+}
+export const __IP_INC_STATS = IP_INC_STATS;
+/** Counts a packet (`field`) and its octets (the IpExt counter `octets`). */
+export function IP_UPD_PO_STATS(network: net, field: number, octets: number, bytes: number): void {
+  network.mib.ip_statistics[field]!++;
+  network.mib.ip_statistics[octets]! += bytes;
+}
+export function ICMP_INC_STATS(network: net, field: number): void {
+  network.mib.icmp_statistics[field]!++;
+}
+export function ICMPMSG_INC_STATS(network: net, field: number): void {
+  network.mib.icmpmsg_statistics[field]!++;
+}
+export function UDP_INC_STATS(network: net, field: number): void {
+  network.mib.udp_statistics[field]!++;
+}

@@ -1,0 +1,124 @@
+/** include/net/request_sock.h, inet_sock.h, linux/tcp.h: half-open connections and the accept queue. */
+import type { timer_list } from '../../kernel/time/timer.ts';
+import type { sk_buff } from '../linux/skbuff.ts';
+import type { dst_entry } from './dst.ts';
+import type { flowi4 } from './inet_sock.ts';
+import type { net } from './net_namespace.ts';
+import type { sock } from './sock.ts';
+
+export interface request_sock_ops {
+  readonly family: number;
+  rtx_syn_ack(sk: sock, req: request_sock): number;
+  send_ack(sk: sock, skb: sk_buff, req: request_sock): void;
+  send_reset(sk: sock, skb: sk_buff, reason: number): void;
+  destructor(req: request_sock): void;
+}
+
+export interface tcp_request_sock_ops {
+  readonly mss_clamp: number;
+  init_seq(skb: sk_buff): number;
+  init_ts_off(network: net, skb: sk_buff): number;
+  route_req(sk: sock, skb: sk_buff, fl: flowi4, req: request_sock, isn: number): dst_entry | null;
+  send_synack(
+    sk: sock,
+    dst: dst_entry | null,
+    fl: flowi4,
+    req: request_sock,
+    foc: unknown,
+    synack_type: number,
+    syn_skb: sk_buff | null,
+  ): number;
+  cookie_init_seq(skb: sk_buff, mss: { value: number }): number;
+}
+
+/** struct request_sock, inet_request_sock and tcp_request_sock in one. It may stand where a lookup returns a socket (state TCP_NEW_SYN_RECV). */
+export class request_sock {
+  skc_state = 12;
+  skc_family = 2;
+  skc_daddr = 0;
+  skc_rcv_saddr = 0;
+  skc_dport = 0;
+  skc_num = 0;
+  skc_net: net;
+  skc_hash = 0;
+  skc_hashed = false;
+  skc_refcnt = 1;
+  skc_cookie = 0;
+  skc_bound_dev_if = 0;
+  skc_incoming_cpu = -1;
+
+  rsk_listener: sock | null;
+  readonly rsk_ops: request_sock_ops;
+  af_specific: tcp_request_sock_ops | null = null;
+  rsk_timer: timer_list = null as unknown as timer_list;
+  /** Established child, once there is one. */
+  sk: sock | null = null;
+  dl_next: request_sock | null = null;
+  mss = 0;
+  num_retrans = 0;
+  num_timeout = 0;
+  syncookie = false;
+  timeout = 0;
+  rsk_rcv_wnd = 0;
+  rsk_window_clamp = 0;
+  ts_recent = 0;
+  rsk_txhash = 0;
+  saved_syn: Uint8Array | null = null;
+
+  ir_mark = 0;
+  ir_iif = 0;
+  snd_wscale = 0;
+  rcv_wscale = 0;
+  tstamp_ok = false;
+  sack_ok = false;
+  wscale_ok = false;
+  ecn_ok = false;
+  acked = false;
+  no_srccheck = false;
+
+  tfo_listener = false;
+  is_mptcp = false;
+  req_usec_ts = false;
+  accecn_ok = false;
+  snt_synack = 0;
+  last_oow_ack_time = 0;
+  txhash = 0;
+  rcv_isn = 0;
+  snt_isn = 0;
+  ts_off = 0;
+  snt_tsval_first = 0;
+  snt_tsval_last = 0;
+  rcv_nxt = 0;
+  syn_tos = 0;
+  syn_ect_rcv = 0;
+  syn_ect_snt = 0;
+
+  constructor(network: net, ops: request_sock_ops, listener: sock | null) {
+    this.skc_net = network;
+    this.rsk_ops = ops;
+    this.rsk_listener = listener;
+  }
+}
+
+/** A listener's queue of established but not accepted connections, and its count of half-open ones. */
+export class request_sock_queue {
+  qlen = 0;
+  young = 0;
+  rskq_accept_head: request_sock | null = null;
+  rskq_accept_tail: request_sock | null = null;
+  rskq_defer_accept = 0;
+  synflood_warned = false;
+  readonly fastopenq = {
+    rskq_rst_head: null as request_sock | null,
+    rskq_rst_tail: null as request_sock | null,
+    qlen: 0,
+    max_qlen: 0,
+    ctx: null as unknown,
+  };
+}
+
+export const reqsk_queue_len = (queue: request_sock_queue): number => queue.qlen;
+export const reqsk_queue_len_young = (queue: request_sock_queue): number => queue.young;
+export const reqsk_queue_empty = (queue: request_sock_queue): boolean => queue.rskq_accept_head === null;
+export const inet_rsk = (req: request_sock): request_sock => req;
+export const tcp_rsk = (req: request_sock): request_sock => req;

@@ -1,0 +1,322 @@
+/**
+ * include/net/sock.h, linux/net.h: `struct sock`, `struct socket`, protocols, memory accounting and the small functions on them.
+ */
+
+import type { timer_list } from '../../kernel/time/timer.ts';
+import type { page } from '../../mm/page_alloc.ts';
+import type { sockaddr_in } from '../../uapi/in.ts';
+import type { Sleeping } from '../linux/sched.ts';
+import { MAX_SCHEDULE_TIMEOUT, wait_queue_head } from '../linux/sched.ts';
+import { type sk_buff, sk_buff_head } from '../linux/skbuff.ts';
+import type { dst_entry } from './dst.ts';
+import type { inet_timewait_sock } from './inet_timewait_sock.ts';
+import type { net } from './net_namespace.ts';
+import type { request_sock_ops } from './request_sock.ts';
+
+/** Bits of sk_flags. */
+export const SOCK_DEAD = 1 << 0;
+export const SOCK_DONE = 1 << 1;
+export const SOCK_URGINLINE = 1 << 2;
+export const SOCK_KEEPOPEN = 1 << 3;
+export const SOCK_LINGER = 1 << 4;
+export const SOCK_DESTROY = 1 << 5;
+export const SOCK_BROADCAST = 1 << 6;
+export const SOCK_TIMESTAMP = 1 << 7;
+export const SOCK_ZAPPED = 1 << 8;
+export const SOCK_USE_WRITE_QUEUE = 1 << 9;
+export const SOCK_DBG = 1 << 10;
+export const SOCK_RCVTSTAMP = 1 << 11;
+export const SOCK_RCVTSTAMPNS = 1 << 12;
+export const SOCK_LOCALROUTE = 1 << 13;
+export const SOCK_MEMALLOC = 1 << 14;
+export const SOCK_TIMESTAMPING_RX_SOFTWARE = 1 << 15;
+export const SOCK_RXQ_OVFL = 1 << 17;
+export const SOCK_ZEROCOPY = 1 << 18;
+export const SOCK_RCU_FREE = 1 << 25;
+export const SOCK_TXTIME = 1 << 26;
+
+export const SOCK_SNDBUF_LOCK = 1;
+export const SOCK_RCVBUF_LOCK = 2;
+export const SOCK_BINDADDR_LOCK = 4;
+export const SOCK_BINDPORT_LOCK = 8;
+export const SOCK_CONNECT_BIND = 16;
+
+export const SK_PACING_NONE = 0;
+export const SK_PACING_NEEDED = 1;
+export const SK_PACING_FQ = 2;
+
+export const SK_MEM_SEND = 0;
+export const SK_MEM_RECV = 1;
+export const PAGE_FRAG_ORDER = 3;
+/** sk_pacing_rate when nothing limits it. */
+export const SK_PACING_UNLIMITED = Number.MAX_SAFE_INTEGER;
+
+export const SS_UNCONNECTED = 1;
+export const SS_CONNECTING = 2;
+export const SS_CONNECTED = 3;
+export const SS_DISCONNECTING = 4;
+/** Bits of socket.flags. */
+export const SOCKWQ_ASYNC_NOSPACE = 1 << 0;
+export const SOCK_NOSPACE = 1 << 2;
+export const SOCK_SUPPORT_ZC = 1 << 5;
+
+/** A page being filled by consecutive sends. `offset` is the next free byte, relative to the page's start. */
+export class page_frag {
+  page: page | null = null;
+  offset = 0;
+  size = 0;
+}
+
+/**
+ * struct msghdr as the kernel gets it: `data` is user memory, `offset` how far it was consumed (or filled), `size` its length.
+ * Control messages are objects: level, type, and data as the option's own structure.
+ */
+export class msghdr {
+  data: Uint8Array;
+  offset: number;
+  size: number;
+  msg_flags = 0;
+  msg_name: sockaddr_in | null = null;
+  /** In: control messages to obey. Out: control messages to report. */
+  msg_control: cmsghdr[] = [];
+  /** Where MSG_ZEROCOPY's completion is counted. */
+  msg_ubuf: unknown = null;
+
+  constructor(data: Uint8Array, offset = 0, size = data.length - offset) {
+    this.data = data;
+    this.offset = offset;
+    this.size = size;
+  }
+}
+
+export interface cmsghdr {
+  cmsg_level: number;
+  cmsg_type: number;
+  data: unknown;
+}
+
+export const msg_data_left = (msg: msghdr): number => msg.size;
+
+/** What a socket's protocol does. Options carry structured values, not bytes: numbers, strings, or objects named after the C structure. */
+export interface proto {
+  readonly name: string;
+  close(sk: sock, timeout: number): Sleeping<void>;
+  pre_connect?(sk: sock, address: sockaddr_in): number;
+  connect(sk: sock, address: sockaddr_in): number;
+  disconnect(sk: sock, flags: number): number;
+  accept?(sk: sock, flags: number): Sleeping<sock | number>;
+  ioctl(sk: sock, command: number): number;
+  init?(sk: sock): number;
+  destroy?(sk: sock): void;
+  shutdown?(sk: sock, how: number): void;
+  setsockopt(sk: sock, level: number, optname: number, value: unknown): number;
+  getsockopt(sk: sock, level: number, optname: number): unknown;
+  sendmsg(sk: sock, msg: msghdr): Sleeping<number>;
+  recvmsg(sk: sock, msg: msghdr, flags: number): Sleeping<number>;
+  bind?(sk: sock, address: sockaddr_in): number;
+  backlog_rcv?(sk: sock, skb: sk_buff): number;
+  release_cb?(sk: sock): void;
+  hash?(sk: sock): number;
+  unhash?(sk: sock): void;
+  rehash?(sk: sock): void;
+  get_port?(sk: sock, snum: number): number;
+  enter_memory_pressure?(sk: sock): void;
+  leave_memory_pressure?(sk: sock): void;
+  stream_memory_free?(sk: sock, wake: number): boolean;
+  diag_destroy?(sk: sock, err: number): number;
+  readonly rsk_prot?: request_sock_ops | null;
+  readonly max_header: number;
+  readonly no_autobind: boolean;
+  /** net.ipv4.tcp_mem and the like: limits in pages; null when not limited. */
+  sysctl_mem?(network: net): readonly [number, number, number];
+}
+
+/** What a socket's family and type do for system calls. */
+export interface proto_ops {
+  readonly family: number;
+  release(sock: socket): Sleeping<number>;
+  bind(sock: socket, address: sockaddr_in): number;
+  connect(sock: socket, address: sockaddr_in, flags: number): Sleeping<number>;
+  accept(sock: socket, newsock: socket, flags: number): Sleeping<number>;
+  getname(sock: socket, peer: boolean): sockaddr_in | number;
+  poll(sock: socket): number;
+  ioctl(sock: socket, command: number): number;
+  listen(sock: socket, backlog: number): number;
+  shutdown(sock: socket, how: number): number;
+  setsockopt(sock: socket, level: number, optname: number, value: unknown): number;
+  getsockopt(sock: socket, level: number, optname: number): unknown;
+  sendmsg(sock: socket, msg: msghdr): Sleeping<number>;
+  recvmsg(sock: socket, msg: msghdr, flags: number): Sleeping<number>;
+  set_rcvlowat?(sk: sock, value: number): number;
+  set_peek_off?(sk: sock, value: number): number;
+}
+
+/** struct socket: the side of a socket that files see. */
+export class socket {
+  state = SS_UNCONNECTED;
+  readonly type: number;
+  flags = 0;
+  /** O_NONBLOCK of its file. */
+  nonblock = false;
+  ops: proto_ops = null as unknown as proto_ops;
+  sk: sock | null = null;
+  readonly wq = new wait_queue_head();
+
+  constructor(type: number) {
+    this.type = type;
+  }
+}
+
+export class sock {
+  /* sock_common */
+  skc_daddr = 0;
+  skc_rcv_saddr = 0;
+  skc_dport = 0;
+  /** Local port, in the host's order like every port. */
+  skc_num = 0;
+  skc_family = 0;
+  skc_state = 7;
+  skc_reuse = 0;
+  skc_reuseport = false;
+  skc_bound_dev_if = 0;
+  skc_hash = 0;
+  skc_cookie = 0;
+  skc_tx_queue_mapping = -1;
+  skc_rx_queue_mapping = -1;
+  skc_net: net;
+  skc_refcnt = 1;
+  /** In the established or listening hash: see net/ipv4/inet_hashtables. */
+  skc_hashed = false;
+  skc_flags = 0;
+  skc_incoming_cpu = -1;
+  skc_prot: proto;
+
+  sk_type = 0;
+  sk_protocol = 0;
+  sk_socket: socket | null = null;
+  /** Where its users wait; kept while an orphan, so that nobody need check. */
+  sk_wq: wait_queue_head | null = null;
+
+  /** sk_lock: owned by a user of the socket; those who wait for it. */
+  sk_lock_owned = false;
+  readonly sk_lock_wq = new wait_queue_head();
+  /** Segments that arrived while it was owned. */
+  readonly sk_backlog = new sk_buff_head();
+  sk_backlog_len = 0;
+
+  readonly sk_receive_queue = new sk_buff_head();
+  readonly sk_write_queue = new sk_buff_head();
+  readonly sk_error_queue = new sk_buff_head();
+  /** Retransmission queue: ordered by sequence number (a red-black tree in Linux, see net/ipv4/tcp_rtx_queue). */
+  readonly tcp_rtx_queue = new sk_buff_head();
+  sk_send_head: sk_buff | null = null;
+
+  sk_rcvbuf = 212992;
+  sk_sndbuf = 212992;
+  sk_rmem_alloc = 0;
+  sk_wmem_alloc = 1;
+  sk_wmem_queued = 0;
+  sk_omem_alloc = 0;
+  sk_forward_alloc = 0;
+  sk_reserved_mem = 0;
+  sk_userlocks = 0;
+  sk_drops = 0;
+  sk_shutdown = 0;
+  sk_err = 0;
+  sk_err_soft = 0;
+  sk_max_ack_backlog = 0;
+  sk_ack_backlog = 0;
+  sk_priority = 0;
+  sk_mark = 0;
+  sk_txhash = 0;
+  sk_napi_id = 0;
+  sk_ll_usec = 0;
+  sk_rcvlowat = 1;
+  sk_rcvtimeo = MAX_SCHEDULE_TIMEOUT;
+  sk_sndtimeo = MAX_SCHEDULE_TIMEOUT;
+  sk_lingertime = 0;
+  sk_no_check_tx = 0;
+  sk_allocation = 0xcc0;
+  sk_pacing_rate = SK_PACING_UNLIMITED;
+  sk_max_pacing_rate = SK_PACING_UNLIMITED;
+  sk_pacing_shift = 10;
+  sk_pacing_status = SK_PACING_NONE;
+  sk_gso_type = 0;
+  sk_gso_max_size = 0;
+  sk_gso_max_segs = 0;
+  sk_route_caps = 0;
+  sk_gso_disabled = false;
+  sk_dst_cache: dst_entry | null = null;
+  sk_rx_dst: dst_entry | null = null;
+  sk_rx_dst_ifindex = 0;
+  sk_dst_pending_confirm = false;
+  sk_tsflags = 0;
+  sk_tskey = 0;
+  sk_stamp = 0;
+  sk_zckey = 0;
+  sk_peek_off = -1;
+  sk_use_task_frag = false;
+  readonly sk_frag = new page_frag();
+  sk_timer: timer_list | null = null;
+  sk_user_data: unknown = null;
+  sk_uid = 0;
+  sk_ino = 0;
+  sk_txrehash = 1;
+  sk_bypass_prot_mem = false;
+  sk_disconnects = 0;
+  sk_clockid = 0;
+  /** Softnet counter of the CPU that queued data last, for autocorking-like statistics. */
+  sk_tsq_flags = 0;
+
+  sk_state_change: (sk: sock) => void = null as unknown as (sk: sock) => void;
+  sk_data_ready: (sk: sock) => void = null as unknown as (sk: sock) => void;
+  sk_write_space: (sk: sock) => void = null as unknown as (sk: sock) => void;
+  sk_error_report: (sk: sock) => void = null as unknown as (sk: sock) => void;
+  sk_backlog_rcv: (sk: sock, skb: sk_buff) => number = null as unknown as (sk: sock, skb: sk_buff) => number;
+  sk_destruct: ((sk: sock) => void) | null = null;
+
+  constructor(network: net, family: number, prot: proto) {
+    this.skc_net = network;
+    this.skc_family = family;
+    this.skc_prot = prot;
+  }
+}
+
+export const sock_net = (sk: sock): net => sk.skc_net;
+export const sock_flag = (sk: sock, flag: number): boolean => (sk.skc_flags & flag) !== 0;
+export function sock_set_flag(sk: sock, flag: number): void {
+  sk.skc_flags |= flag;
+}
+export function sock_reset_flag(sk: sock, flag: number): void {
+  sk.skc_flags &= ~flag;
+}
+export function sock_valbool_flag(sk: sock, flag: number, on: boolean): void {
+  if (on) sock_set_flag(sk, flag);
+  else sock_reset_flag(sk, flag);
+}
+export const sock_owned_by_user = (sk: sock): boolean => sk.sk_lock_owned;
+export function sock_hold(sk: sock): void {
+  sk.skc_refcnt++;
+}
+export const sk_sleep = (sk: sock): wait_queue_head => sk.sk_wq!;
+export const sk_fullsock = (sk: sock): boolean => (1 << sk.skc_state & ~((1 << 6) | (1 << 12))) !== 0; // biome-ignore format: states
+export const sk_wmem_alloc_get = (sk: sock): number => sk.sk_wmem_alloc - 1;
+export const sk_rmem_alloc_get = (sk: sock): number => sk.sk_rmem_alloc;
+export const sk_stream_min_wspace = (sk: sock): number => sk.sk_wmem_queued >> 1;
+export const sk_stream_wspace = (sk: sock): number => sk.sk_sndbuf - sk.sk_wmem_queued;
+export const sk_acceptq_is_full = (sk: sock): boolean => sk.sk_ack_backlog > sk.sk_max_ack_backlog;
+export const __sk_dst_get = (sk: sock): dst_entry | null => sk.sk_dst_cache;
+export const sock_rcvtimeo = (sk: sock, noblock: boolean): number => (noblock ? 0 : sk.sk_rcvtimeo);
+export const sock_sndtimeo = (sk: sock, noblock: boolean): number => (noblock ? 0 : sk.sk_sndtimeo);
+export const sock_rcvlowat = (sk: sock, waitall: boolean, len: number): number => (waitall ? len : Math.min(sk.sk_rcvlowat, len) || 1);
+export const sock_intr_errno = (timeo: number): number => (timeo === MAX_SCHEDULE_TIMEOUT ? -512 : -4);
+
+/** Consumes the pending error: negative errno, or 0. */
+export function sock_error(sk: sock): number {
+  const error = sk.sk_err;
+  sk.sk_err = 0;
+  return -error;
+}
+
+/** A timewait or request socket may stand where lookups return a socket. */
+export type anySock = sock | inet_timewait_sock;

@@ -1,0 +1,174 @@
+/**
+ * A CPU: a clock and a rank of contexts. Work comes in steps (a hard interrupt, a round of softirqs, a slice of a task); a step runs
+ * atomically at its start and moves the CPU's clock on by what it costs. Between steps the CPU goes back to the event queue, so that
+ * interrupts which arrived in the meantime are taken first, at the CPU's clock.
+ *
+ * `this_cpu` is the one piece of state that lives at module level: the register that tells code which CPU it runs on (on x86, the base
+ * of %gs). JavaScript runs one thing at a time, so exactly one simulated CPU executes at any instant, in any number of simulations.
+ */
+import { Timer } from '../sim/event_queue.ts';
+import { InvariantError } from '../sim/invariant.ts';
+import type { Simulation } from '../sim/simulation.ts';
+import type { Nanoseconds } from '../sim/time.ts';
+
+/** Who uses the CPU: the rows of /proc/stat. */
+export const CPU_USER = 0;
+export const CPU_SYSTEM = 1;
+export const CPU_HARDIRQ = 2;
+export const CPU_SOFTIRQ = 3;
+export const CPU_IDLE = 4;
+
+/** The software that runs on the CPUs of a machine. */
+export interface OperatingSystem {
+  /** A hard interrupt: runs its handler. */
+  interrupt(cpu: Cpu, vector: number): void;
+  /** One step of the most urgent work there is; false when the CPU has nothing to do now. */
+  step(cpu: Cpu): boolean;
+  /** When there will be a step to run on an idle CPU if nothing else happens; Infinity when never. */
+  nextStepAt(cpu: Cpu): Nanoseconds;
+}
+
+/** Receives entry and exit of every instrumented function: see `fentry`. */
+export interface CallTracer {
+  enter(cpu: Cpu, id: number): void;
+  exit(cpu: Cpu, id: number): void;
+}
+
+/** The CPU that executes the current instruction. Code below a step, a boot or a `runOn` may rely on it. */
+export let this_cpu: Cpu = null as unknown as Cpu;
+
+export class Cpu {
+  readonly id: number;
+  readonly simulation: Simulation;
+  readonly os: OperatingSystem;
+  /** Cost in ns of each instrumented function, by id. */
+  readonly costs: Float64Array;
+  /** The CPU's own time, never behind the simulation's while it works. Integer ns. */
+  clock: Nanoseconds = 0;
+  /** Time spent by context: CPU_USER … CPU_IDLE. */
+  readonly times = new Float64Array(5);
+  tracer: CallTracer | null = null;
+
+  readonly #vectors: number[] = [];
+  readonly #next: Timer;
+  #context = CPU_IDLE;
+  #contextSince: Nanoseconds = 0;
+  #stepping = false;
+
+  constructor(simulation: Simulation, os: OperatingSystem, id: number, name: string, costs: Float64Array) {
+    this.simulation = simulation;
+    this.os = os;
+    this.id = id;
+    this.costs = costs;
+    this.#next = new Timer(`${name} cpu${id}`, () => this.#run());
+  }
+
+  get context(): number {
+    return this.#context;
+  }
+
+  /** Charges `ns` (integer) to whoever runs now. */
+  charge(ns: number): void {
+    this.clock += ns;
+  }
+
+  /** Enters a context and returns the one that was left, to be restored with the same call. */
+  switchContext(context: number): number {
+    const previous = this.#context;
+    this.times[previous]! += this.clock - this.#contextSince;
+    this.#contextSince = this.clock;
+    this.#context = context;
+    return previous;
+  }
+
+  /** A hard interrupt arrives now. */
+  raise(vector: number): void {
+    this.#vectors.push(vector);
+    this.kick();
+  }
+
+  /** There is work from `time` on (now, unless said otherwise): run a step then, or as soon as the CPU is free. */
+  kick(time: Nanoseconds = 0): void {
+    if (this.#stepping) return;
+    const start = Math.max(this.clock, this.simulation.now, time);
+    if (this.#next.pending && this.#next.expires <= start) return;
+    this.simulation.at(start, this.#next);
+  }
+
+  get interruptPending(): boolean {
+    return this.#vectors.length > 0;
+  }
+
+  /** True when nothing else in the world happens before this CPU's clock: a task may go on without giving way. */
+  caughtUp(): boolean {
+    return this.simulation.now >= this.clock || this.simulation.advanceIfQuiet(this.clock);
+  }
+
+  /** Runs `work` on this CPU outside of its steps (boot, teardown): as the system, at the later of both clocks. */
+  runOn<T>(work: () => T): T {
+    const outer = this_cpu;
+    const wasStepping = this.#stepping;
+    this.#enterStep();
+    this_cpu = this;
+    const context = this.switchContext(CPU_SYSTEM);
+    try {
+      return work();
+    } finally {
+      this.switchContext(context);
+      this_cpu = outer;
+      this.#stepping = wasStepping;
+      if (!wasStepping) this.kick();
+    }
+  }
+
+  #enterStep(): void {
+    this.#stepping = true;
+    const now = this.simulation.now;
+    if (this.clock < now) {
+      if (this.#context !== CPU_IDLE && this.#context !== CPU_SYSTEM)
+        throw new InvariantError(`cpu${this.id}: idle time in context ${this.#context}`);
+      this.clock = now;
+    }
+  }
+
+  #run(): void {
+    this.#enterStep();
+    this_cpu = this;
+    while (this.#step()) {
+      if (this.simulation.now === this.clock || this.simulation.advanceIfQuiet(this.clock)) continue;
+      this.#stepping = false;
+      this.simulation.at(this.clock, this.#next);
+      return;
+    }
+    this.#stepping = false;
+    const later = this.os.nextStepAt(this);
+    if (later < Number.POSITIVE_INFINITY) this.kick(later);
+  }
+
+  #step(): boolean {
+    if (this.#vectors.length > 0) {
+      const context = this.switchContext(CPU_HARDIRQ);
+      this.os.interrupt(this, this.#vectors.shift()!);
+      this.switchContext(context);
+      return true;
+    }
+    return this.os.step(this);
+  }
+}
+
+/**
+ * Entry of a kernel function. Nobody writes these calls: they are put at the head and at every return of the functions that have a row
+ * in the cost table, when the sources are built (tools/fentry.mjs), as gcc does for the real ftrace.
+ */
+export function fentry(id: number): void {
+  const cpu = this_cpu;
+  cpu.clock += cpu.costs[id]!;
+  if (cpu.tracer !== null) cpu.tracer.enter(cpu, id);
+}
+
+/** Exit of a kernel function; hands through the value it returns. */
+export function fexit<T>(id: number, value: T): T {
+  const cpu = this_cpu;
+  if (cpu.tracer !== null) cpu.tracer.exit(cpu, id);
+  return value;
+}

@@ -1,0 +1,72 @@
+/**
+ * Physical memory: real bytes, grown section by section as a kernel asks for pages, so that a small host costs little.
+ * A physical address is `section.base + offset`; nothing contiguous ever straddles two sections. Pages of a fresh section are
+ * zero and cost no real memory until they are touched.
+ */
+import { InvariantError } from '../sim/invariant.ts';
+
+export const PAGE_SHIFT = 12;
+export const PAGE_SIZE = 1 << PAGE_SHIFT;
+const SECTION_SHIFT = 22;
+/** 4 MiB: the largest contiguous piece (order 10), as with Linux's MAX_PAGE_ORDER. */
+export const SECTION_SIZE = 1 << SECTION_SHIFT;
+/** Physical addresses start above zero, so that address 0 is never valid. */
+const FIRST_SECTION = 1;
+
+/** A contiguous run of physical memory and the views on its bytes. */
+export class MemorySection {
+  readonly base: number;
+  readonly u8: Uint8Array;
+  readonly view: DataView;
+  readonly u16: Uint16Array;
+  readonly u32: Uint32Array;
+  /** DMA bookkeeping of this section's pages, kept by machine/dma.ts. */
+  readonly dmaMaps = new Uint16Array(SECTION_SIZE >> PAGE_SHIFT);
+  /** Packet id of a DMA mapping that starts in a 256-byte granule: see machine/dma.ts. */
+  readonly dmaTags = new Float64Array(SECTION_SIZE >> 8);
+
+  constructor(base: number) {
+    const buffer = new ArrayBuffer(SECTION_SIZE);
+    this.base = base;
+    this.u8 = new Uint8Array(buffer);
+    this.view = new DataView(buffer);
+    this.u16 = new Uint16Array(buffer);
+    this.u32 = new Uint32Array(buffer);
+  }
+}
+
+export class PhysicalMemory {
+  readonly owner: string;
+  readonly #sections: MemorySection[] = [];
+  readonly #limit: number;
+
+  /** `limitBytes` is the size of the machine's RAM; going beyond it returns null, as real memory would be exhausted. */
+  constructor(owner: string, limitBytes = 4 * 1024 ** 3) {
+    this.owner = owner;
+    this.#limit = Math.floor(limitBytes / SECTION_SIZE);
+  }
+
+  get bytesGrown(): number {
+    return this.#sections.length * SECTION_SIZE;
+  }
+
+  /** Adds a section of zeroes; null when the machine's RAM is used up. */
+  grow(): MemorySection | null {
+    if (this.#sections.length >= this.#limit) return null;
+    const section = new MemorySection((FIRST_SECTION + this.#sections.length) * SECTION_SIZE);
+    this.#sections.push(section);
+    return section;
+  }
+
+  /** The section that holds a physical address. Offsets within it are `address - section.base`. */
+  section(address: number): MemorySection {
+    const section = this.#sections[Math.floor(address / SECTION_SIZE) - FIRST_SECTION];
+    if (section === undefined) throw new InvariantError(`${this.owner}: no memory at physical address 0x${address.toString(16)}`);
+    return section;
+  }
+
+  /** The section that holds an address, or null where there is no memory. */
+  sectionOrNull(address: number): MemorySection | null {
+    return this.#sections[Math.floor(address / SECTION_SIZE) - FIRST_SECTION] ?? null;
+  }
+}

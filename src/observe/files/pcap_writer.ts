@@ -1,0 +1,94 @@
+/** Writes the classic pcap format (draft-ietf-opsawg-pcap), which every tool reads: one link type, no options. Little-endian, in ns or µs. */
+import { CaptureFile } from './capture_file.ts';
+import { LINKTYPE_ETHERNET, MAXIMUM_SNAPLEN } from './pcapng_format.ts';
+import { DEFAULT_START_EPOCH_NS } from './pcapng_writer.ts';
+
+const MAGIC_MICROSECONDS = 0xa1b2c3d4;
+const MAGIC_NANOSECONDS = 0xa1b23c4d;
+const FILE_HEADER_BYTES = 24;
+const RECORD_HEADER_BYTES = 16;
+const NS_PER_SECOND = 1_000_000_000;
+
+export interface PcapWriterOptions {
+  resolution?: 'ns' | 'us';
+  linkType?: number;
+  snapLen?: number;
+  /** The instant of virtual time 0, in ns since 1970. */
+  startEpochNs?: bigint;
+  bufferBytes?: number;
+}
+
+export class PcapWriter {
+  /** Packets written. */
+  packets = 0;
+  readonly #file: CaptureFile;
+  readonly #nsPerUnit: number;
+  readonly #epochSeconds: number;
+  readonly #epochNs: number;
+
+  constructor(path: string, options: PcapWriterOptions = {}) {
+    const epoch = options.startEpochNs ?? DEFAULT_START_EPOCH_NS;
+    this.#epochSeconds = Number(epoch / 1_000_000_000n);
+    this.#epochNs = Number(epoch % 1_000_000_000n);
+    this.#nsPerUnit = options.resolution === 'us' ? 1000 : 1;
+    this.#file = new CaptureFile(path, lastWholeRecord, options.bufferBytes);
+    this.#header(options);
+    this.#file.flush();
+  }
+
+  get path(): string {
+    return this.#file.path;
+  }
+
+  /** A packet: `captured` bytes of `u8` from `offset`, of `original` on the wire. */
+  packet(timeNs: number, u8: Uint8Array, offset: number, captured: number, original: number): void {
+    const file = this.#file;
+    file.reserve(RECORD_HEADER_BYTES + captured);
+    const wholeSeconds = Math.floor(timeNs / NS_PER_SECOND);
+    let ns = timeNs - wholeSeconds * NS_PER_SECOND + this.#epochNs;
+    let seconds = wholeSeconds + this.#epochSeconds;
+    if (ns >= NS_PER_SECOND) {
+      ns -= NS_PER_SECOND;
+      seconds++;
+    }
+    file.u32(seconds);
+    file.u32(Math.floor(ns / this.#nsPerUnit));
+    file.u32(captured);
+    file.u32(original);
+    file.copy(u8, offset, captured);
+    file.commit();
+    this.packets++;
+  }
+
+  flush(): void {
+    this.#file.flush();
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+
+  #header(options: PcapWriterOptions): void {
+    const file = this.#file;
+    file.reserve(FILE_HEADER_BYTES);
+    file.u32(this.#nsPerUnit === 1 ? MAGIC_NANOSECONDS : MAGIC_MICROSECONDS);
+    file.u16(2);
+    file.u16(4);
+    file.u32(0);
+    file.u32(0);
+    file.u32(options.snapLen ?? MAXIMUM_SNAPLEN);
+    file.u32(options.linkType ?? LINKTYPE_ETHERNET);
+    file.commit();
+  }
+}
+
+function lastWholeRecord(view: DataView, limit: number, fileOffset: number): number {
+  let end = fileOffset === 0 ? FILE_HEADER_BYTES : 0;
+  if (end > limit) return 0;
+  while (end + RECORD_HEADER_BYTES <= limit) {
+    const length = RECORD_HEADER_BYTES + view.getUint32(end + 8, true);
+    if (end + length > limit) break;
+    end += length;
+  }
+  return end;
+}

@@ -1,0 +1,123 @@
+/**
+ * The event queue: a binary heap ordered by (time, sequence), so what was scheduled first for an instant runs first.
+ * Keys live in typed arrays and timers remember their place, so that insertion, removal and re-arming are O(log n) and allocate nothing.
+ */
+import { InvariantError } from './invariant.ts';
+import type { Nanoseconds } from './time.ts';
+
+const GROWTH = 2;
+
+/** One alarm: made once with a name and a callback, armed and cancelled often. */
+export class Timer {
+  /** Place in the heap, -1 while not armed. Kept by the queue. */
+  slot = -1;
+  /** The instant it is armed for. Meaningful while pending. */
+  expires: Nanoseconds = 0;
+
+  readonly name: string;
+  readonly fire: () => void;
+
+  constructor(name: string, fire: () => void) {
+    this.name = name;
+    this.fire = fire;
+  }
+
+  get pending(): boolean {
+    return this.slot >= 0;
+  }
+}
+
+export class EventQueue {
+  #times = new Float64Array(64);
+  #sequences = new Float64Array(64);
+  #timers: Timer[] = [];
+  #size = 0;
+  #nextSequence = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Time of the earliest event; Infinity when there is none. */
+  nextTime(): Nanoseconds {
+    return this.#size > 0 ? this.#times[0]! : Number.POSITIVE_INFINITY;
+  }
+
+  /** Arms `timer` for `time`. A pending timer is moved and counts as scheduled now. */
+  insert(timer: Timer, time: Nanoseconds): void {
+    if (!Number.isSafeInteger(time)) throw new InvariantError(`timer '${timer.name}': ${time} is no integer number of ns`);
+    if (timer.slot >= 0) this.remove(timer);
+    if (this.#size === this.#times.length) this.#grow();
+    timer.expires = time;
+    this.#siftUp(this.#size++, time, this.#nextSequence++, timer);
+  }
+
+  remove(timer: Timer): void {
+    const slot = timer.slot;
+    timer.slot = -1;
+    const last = --this.#size;
+    const moved = this.#timers[last]!;
+    const time = this.#times[last]!;
+    const sequence = this.#sequences[last]!;
+    this.#timers.length = last;
+    if (slot === last) return;
+    if (slot > 0 && this.#before(time, sequence, (slot - 1) >> 1)) this.#siftUp(slot, time, sequence, moved);
+    else this.#siftDown(slot, time, sequence, moved);
+  }
+
+  /** Takes out the earliest timer. The queue must not be empty. */
+  pop(): Timer {
+    const timer = this.#timers[0]!;
+    this.remove(timer);
+    return timer;
+  }
+
+  /** All pending timers, earliest first: for reports, not for the run. */
+  pending(): { name: string; time: Nanoseconds }[] {
+    const order = this.#timers.map((timer, i) => ({ name: timer.name, time: timer.expires, sequence: this.#sequences[i]! }));
+    return order.sort((a, b) => a.time - b.time || a.sequence - b.sequence).map(({ name, time }) => ({ name, time }));
+  }
+
+  #before(time: number, sequence: number, slot: number): boolean {
+    const other = this.#times[slot]!;
+    return time < other || (time === other && sequence < this.#sequences[slot]!);
+  }
+
+  #place(slot: number, time: number, sequence: number, timer: Timer): void {
+    this.#times[slot] = time;
+    this.#sequences[slot] = sequence;
+    this.#timers[slot] = timer;
+    timer.slot = slot;
+  }
+
+  #siftUp(slot: number, time: number, sequence: number, timer: Timer): void {
+    while (slot > 0) {
+      const parent = (slot - 1) >> 1;
+      if (!this.#before(time, sequence, parent)) break;
+      this.#place(slot, this.#times[parent]!, this.#sequences[parent]!, this.#timers[parent]!);
+      slot = parent;
+    }
+    this.#place(slot, time, sequence, timer);
+  }
+
+  #siftDown(slot: number, time: number, sequence: number, timer: Timer): void {
+    for (;;) {
+      let child = 2 * slot + 1;
+      if (child >= this.#size) break;
+      if (child + 1 < this.#size && this.#before(this.#times[child + 1]!, this.#sequences[child + 1]!, child)) child++;
+      if (this.#before(time, sequence, child)) break;
+      this.#place(slot, this.#times[child]!, this.#sequences[child]!, this.#timers[child]!);
+      slot = child;
+    }
+    this.#place(slot, time, sequence, timer);
+  }
+
+  #grow(): void {
+    const times = new Float64Array(this.#times.length * GROWTH);
+    const sequences = new Float64Array(this.#times.length * GROWTH);
+    times.set(this.#times);
+    sequences.set(this.#sequences);
+    this.#times = times;
+    this.#sequences = sequences;
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * Frames outside of any computer: in a NIC's FIFO and on a wire. Their bytes live in slots of one shared store, are written once when a
+ * NIC fetches them, and are read by whoever receives or captures them. A frame has one owner at a time, who passes it on or releases it.
+ */
+import { InvariantError } from '../sim/invariant.ts';
+
+/** Room for a 9,216-byte jumbo frame with VLAN tag; ordinary frames take small slots. */
+const SMALL_SLOT = 2048;
+const LARGE_SLOT = 9728;
+const SLOTS_PER_CHUNK = 256;
+
+/** Preamble and start delimiter, frame check sequence and inter-frame gap: what a frame takes on the wire beside its bytes (IEEE 802.3, 3.1.1, 4.4.2). */
+export const PREAMBLE_BYTES = 8;
+export const FCS_BYTES = 4;
+export const GAP_BYTES = 12;
+/** Shortest frame without FCS. */
+export const MIN_FRAME = 60;
+
+export class Frame {
+  /** Packet id: see DESIGN "one packet, one identity". Observers only. */
+  id = 0;
+  /** Bytes without FCS, from the destination address on. */
+  length = 0;
+  /** The FCS does not match (the wire damaged the frame). */
+  badFcs = false;
+  /** Queue that sent it, for observers; -1 when none. */
+  queue = -1;
+  readonly u8: Uint8Array;
+  readonly view: DataView;
+  /** First byte of the slot within the views; frames start there. A multiple of 16. */
+  readonly start: number;
+  readonly capacity: number;
+  /** True between take and release. */
+  live = false;
+
+  constructor(u8: Uint8Array, view: DataView, start: number, capacity: number) {
+    this.u8 = u8;
+    this.view = view;
+    this.start = start;
+    this.capacity = capacity;
+  }
+
+  /** The frame's bytes; valid until it is released. */
+  bytes(): Uint8Array {
+    return this.u8.subarray(this.start, this.start + this.length);
+  }
+
+  /** Bit times on the wire as bytes: preamble, at least 60 bytes, FCS, gap. */
+  get wireBytes(): number {
+    return PREAMBLE_BYTES + Math.max(this.length, MIN_FRAME) + FCS_BYTES + GAP_BYTES;
+  }
+}
+
+/** The store of frames of one simulation. */
+export class FramePool {
+  readonly #small: Frame[] = [];
+  readonly #large: Frame[] = [];
+  /** Frames taken and not released yet. */
+  live = 0;
+
+  /** A frame with room for `length` bytes and that length; its content is whatever was there before. */
+  take(length: number): Frame {
+    const list = length <= SMALL_SLOT ? this.#small : this.#large;
+    if (list.length === 0) this.#addChunk(list, length <= SMALL_SLOT ? SMALL_SLOT : LARGE_SLOT);
+    const frame = list.pop()!;
+    if (length > frame.capacity) throw new InvariantError(`a frame of ${length} bytes is longer than any slot`);
+    frame.length = length;
+    frame.badFcs = false;
+    frame.id = 0;
+    frame.queue = -1;
+    frame.live = true;
+    this.live++;
+    return frame;
+  }
+
+  /** A second frame with the same bytes and id. */
+  copy(frame: Frame): Frame {
+    const twin = this.take(frame.length);
+    twin.u8.set(frame.bytes(), twin.start);
+    twin.id = frame.id;
+    twin.badFcs = frame.badFcs;
+    twin.queue = frame.queue;
+    return twin;
+  }
+
+  release(frame: Frame): void {
+    if (!frame.live) throw new InvariantError(`frame ${frame.id} released twice`);
+    frame.live = false;
+    this.live--;
+    (frame.capacity === SMALL_SLOT ? this.#small : this.#large).push(frame);
+  }
+
+  #addChunk(list: Frame[], slot: number): void {
+    const buffer = new ArrayBuffer(slot * SLOTS_PER_CHUNK);
+    const u8 = new Uint8Array(buffer);
+    const view = new DataView(buffer);
+    for (let i = SLOTS_PER_CHUNK - 1; i >= 0; i--) list.push(new Frame(u8, view, i * slot, slot));
+  }
+}

@@ -1,0 +1,152 @@
+// Puts function entry and exit hooks into the JavaScript of src/kernel, as gcc's -pg puts __fentry__ at the head of the kernel's functions.
+//
+//     node tools/fentry.mjs dist/kernel          rewrites the compiler's output in place (again: nothing changes)
+//     plugins: [fentryPlugin()]                  the same for sources that vite and vitest load
+//
+// Every top-level function declaration with a row in src/kernel/trace/function_costs.ts calls `fentry(id)` first and hands its result
+// through `fexit(id, value)`; both are in src/machine/cpu.ts, id is the row's index. Insertions keep to the lines of the source, so that
+// source maps and stack traces stay right. A function that throws reports no exit: in the kernel that is a bug's end, not a way to return.
+import { readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative, resolve, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parse } from 'acorn';
+
+const IMPORT = 'import { fentry as __fentry, fexit as __fexit } from ';
+const SOURCE_ROOT = fileURLToPath(new URL('../src/', import.meta.url));
+
+/** Name → id from the text of the cost table, in TypeScript or as the compiler wrote it. */
+export function readIds(text) {
+  const ids = new Map();
+  for (const row of text.matchAll(/^\s*\[\s*['"](\w+)['"],\s*\d+\s*\]/gm)) ids.set(row[1], ids.size);
+  return ids;
+}
+
+/** The instrumented code, or null if none of its functions has an id. */
+export function instrument(code, ids, cpuModule) {
+  if (code.startsWith(IMPORT)) return null;
+  const insertions = [];
+  for (const declaration of topLevelFunctions(parse(code, { ecmaVersion: 'latest', sourceType: 'module' }))) {
+    const id = ids.get(declaration.id?.name);
+    if (id !== undefined) hook(declaration.body, id, insertions);
+  }
+  if (insertions.length === 0) return null;
+  return `${IMPORT}${JSON.stringify(cpuModule)};${splice(code, insertions)}`;
+}
+
+function* topLevelFunctions(program) {
+  for (const statement of program.body) {
+    const declaration = statement.type.startsWith('Export') ? statement.declaration : statement;
+    if (declaration?.type === 'FunctionDeclaration') yield declaration;
+  }
+}
+
+function hook(body, id, insertions) {
+  insertions.push([body.start + 1, `__fentry(${id});`]);
+  for (const statement of body.body) hookReturns(statement, id, insertions);
+  // The semicolon ends a last statement that relies on the brace to end it.
+  if (!neverEnds(body)) insertions.push([body.end - 1, `;__fexit(${id}, undefined);`]);
+}
+
+function hookReturns(node, id, insertions) {
+  if (isFunctionOrClass(node)) return;
+  if (node.type === 'ReturnStatement') hookReturn(node, id, insertions);
+  for (const child of children(node)) hookReturns(child, id, insertions);
+}
+
+function hookReturn(node, id, insertions) {
+  const value = node.argument;
+  if (value === null) {
+    insertions.push([node.start + 'return'.length, ` __fexit(${id}, undefined)`]);
+    return;
+  }
+  // The node of `return (a, b)` begins inside of the parentheses; `return!a` needs a space.
+  const isList = value.type === 'SequenceExpression';
+  const space = value.start === node.start + 'return'.length ? ' ' : '';
+  insertions.push([value.start, `${space}__fexit(${id}, ${isList ? '(' : ''}`], [value.end, isList ? '))' : ')']);
+}
+
+/** Their returns are their own. */
+function isFunctionOrClass(node) {
+  return /^(?:Arrow)?Function|^Class/.test(node.type);
+}
+
+function* children(node) {
+  for (const value of Object.values(node)) {
+    for (const child of Array.isArray(value) ? value : [value]) {
+      if (typeof child?.type === 'string') yield child;
+    }
+  }
+}
+
+/** True if control surely doesn't run out of the statement's end. A wrong false costs one call that is never reached. */
+function neverEnds(statement) {
+  switch (statement.type) {
+    case 'ReturnStatement':
+    case 'ThrowStatement':
+      return true;
+    case 'BlockStatement':
+      return statement.body.length > 0 && neverEnds(statement.body.at(-1));
+    case 'IfStatement':
+      return statement.alternate !== null && neverEnds(statement.consequent) && neverEnds(statement.alternate);
+    default:
+      return false;
+  }
+}
+
+/** Insertions at the same place keep their order: nested returns are found outside in, and no two of them share a place. */
+function splice(code, insertions) {
+  insertions.sort((a, b) => a[0] - b[0]);
+  let result = '';
+  let position = 0;
+  for (const [at, text] of insertions) {
+    result += code.slice(position, at) + text;
+    position = at;
+  }
+  return result + code.slice(position);
+}
+
+function modulePath(from, to) {
+  const path = relative(dirname(from), to).split(sep).join('/');
+  return path.startsWith('.') ? path : `./${path}`;
+}
+
+/** For vite and vitest: runs last, when the module is JavaScript already. */
+export function fentryPlugin() {
+  const table = join(SOURCE_ROOT, 'kernel', 'trace', 'function_costs.ts');
+  const kernel = join(SOURCE_ROOT, 'kernel') + sep;
+  const cpu = join(SOURCE_ROOT, 'machine', 'cpu.ts');
+  let ids;
+  return {
+    name: 'fentry',
+    enforce: 'post',
+    transform(code, id) {
+      const path = resolve(id.split('?')[0]);
+      if (!path.startsWith(kernel) || !path.endsWith('.ts')) return null;
+      ids ??= readIds(readFileSync(table, 'utf8'));
+      const instrumented = instrument(code, ids, modulePath(path, cpu));
+      return instrumented === null ? null : { code: instrumented, map: null };
+    },
+  };
+}
+
+/** Rewrites all modules below the compiled kernel. */
+function instrumentDirectory(directory) {
+  const ids = readIds(readFileSync(join(directory, 'trace', 'function_costs.js'), 'utf8'));
+  const cpu = join(directory, '..', 'machine', 'cpu.js');
+  for (const name of readdirSync(directory, { recursive: true })) {
+    if (!name.endsWith('.js')) continue;
+    const file = join(directory, name);
+    const instrumented = instrument(readFileSync(file, 'utf8'), ids, modulePath(file, cpu));
+    if (instrumented !== null) writeFileSync(file, instrumented);
+  }
+}
+
+if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  const directory = process.argv[2];
+  if (directory === undefined) {
+    console.error('usage: node tools/fentry.mjs COMPILED-KERNEL-DIRECTORY');
+    process.exitCode = 2;
+  } else {
+    instrumentDirectory(resolve(directory));
+  }
+}
