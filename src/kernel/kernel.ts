@@ -10,6 +10,7 @@ import type { CopyCounters } from './include/linux/copies.ts';
 import { newCopyCounters } from './include/linux/copies.ts';
 import { HRTIMER_SOFTIRQ, TIMER_SOFTIRQ } from './include/linux/interrupt.ts';
 import type { module } from './include/linux/module.ts';
+import type { pci_dev } from './include/linux/pci.ts';
 import { percpu } from './include/linux/percpu.ts';
 import { task_struct } from './include/linux/sched.ts';
 import type { skbCaches } from './include/linux/skbuff.ts';
@@ -19,6 +20,7 @@ import { rq, runTaskSlice } from './kernel/sched.ts';
 import { ksoftirqdStep, type softirq_action, softirqStep } from './kernel/softirq.ts';
 import { hrtimer_cpu_base, hrtimer_interrupt, hrtimer_run_softirq } from './kernel/time/hrtimer.ts';
 import { newTimerBase, run_local_timers, run_timer_softirq } from './kernel/time/timer.ts';
+import type { worker } from './kernel/workqueue.ts';
 import { pageAllocator } from './mm/page_alloc.ts';
 import { slabCaches } from './mm/slab.ts';
 import { Tracepoints } from './trace/tracepoints.ts';
@@ -58,8 +60,18 @@ export class Kernel {
   /** sk_buff pools and caches; set by skb_init(). */
   skb: skbCaches = null as unknown as skbCaches;
   spurious_interrupts = 0;
+  /** Where the next object would lie: include/linux/address.ts. */
+  nextObjectAddress = 0x0100_0000;
+  /** struct socks alive, for the report of leaks. */
+  liveSockets = 0;
   /** A hard interrupt handler is running: softirqs wait for irq_exit. */
   inHardirq = false;
+  /** Boot and set-up happen before time starts: waiting for devices and reading their registers costs nothing. */
+  timeless = false;
+  /** PCI devices found, and the drivers that were registered: drivers/pci. */
+  readonly pci_devices: pci_dev[] = [];
+  /** Workers of the system work queue: kernel/workqueue.ts. */
+  readonly workers: worker[] = [];
   #nextPid = 300;
 
   constructor(machine: Machine, hostname: string, options: KernelOptions) {

@@ -22,6 +22,8 @@ export class Machine {
   readonly dma: Dma;
   readonly cpus: Cpu[] = [];
   readonly devices: PciDevice[] = [];
+  /** The slots the devices are in, in the order they were plugged. */
+  readonly slots: PciSlot[] = [];
 
   constructor(name: string, simulation: Simulation, memoryBytes?: number) {
     this.name = name;
@@ -38,6 +40,7 @@ export class Machine {
   plug(device: PciDevice, timing: PcieTiming = pcieDefaults): PciSlot {
     const slot = new PciSlot(this, device, timing);
     this.devices.push(device);
+    this.slots.push(slot);
     device.attach(slot);
     return slot;
   }

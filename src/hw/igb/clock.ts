@@ -79,7 +79,7 @@ export class Clock {
     const microseconds = Math.floor(this.#simulation.now / 1000);
     const seconds = Math.floor(microseconds / 1_000_000) & 0xfff;
     const milliseconds = Math.floor(microseconds / 1000) % 1000;
-    return ((seconds << 20) | (milliseconds << 10) | microseconds % 1000) >>> 0;
+    return ((seconds << 20) | (milliseconds << 10) | (microseconds % 1000)) >>> 0;
   }
 
   /** Stamps a frame on its way out, unless an older stamp has not been read yet. */

@@ -5,7 +5,7 @@
  * Without MSI-X mode there is one message (MSI; vector 0), causes are collected in ICR under IMS, and EITR[0] moderates.
  */
 import { Timer } from '../../sim/event_queue.ts';
-import { NSEC_PER_USEC, type Nanoseconds } from '../../sim/time.ts';
+import { type Nanoseconds, NSEC_PER_USEC } from '../../sim/time.ts';
 import * as D from './e1000_defines.ts';
 import * as R from './e1000_regs.ts';
 import type { IgbDevice } from './igb_device.ts';
@@ -237,7 +237,8 @@ export class Interrupts {
     const counter = (value & D.E1000_EITR_COUNTER_MASK) >>> D.E1000_EITR_COUNTER_SHIFT;
     this.#quietUntil[vector] = time + counter * COUNTER_UNIT_NS;
     const timer = this.#timers[vector]!;
-    if (timer !== null && timer.pending) this.#device.simulation.at(Math.max(this.#quietUntil[vector]!, this.#device.simulation.now), timer);
+    if (timer !== null && timer.pending)
+      this.#device.simulation.at(Math.max(this.#quietUntil[vector]!, this.#device.simulation.now), timer);
   }
 }
 

@@ -2,9 +2,16 @@
  * The EEPROM behind EERD (datasheet 6 and 8.4): 256 words, of which the first 0x40 add up to 0xBABA. What the driver reads from it are the
  * MAC address, its default for flow control, LED modes and whether wake-up is allowed.
  */
-import { NVM_CHECKSUM_REG, NVM_SUM } from './e1000_defines.ts';
+import {
+  E1000_EECD_GNT,
+  E1000_EECD_REQ,
+  E1000_NVM_RW_ADDR_SHIFT,
+  E1000_NVM_RW_REG_DONE,
+  E1000_NVM_RW_REG_START,
+  NVM_CHECKSUM_REG,
+  NVM_SUM,
+} from './e1000_defines.ts';
 import * as R from './e1000_regs.ts';
-import { E1000_EECD_GNT, E1000_EECD_REQ, E1000_NVM_RW_ADDR_SHIFT, E1000_NVM_RW_REG_DONE, E1000_NVM_RW_REG_START } from './e1000_defines.ts';
 import type { RegisterValues } from './register_values.ts';
 
 const WORDS = 256;

@@ -92,8 +92,7 @@ export class Phy {
   #access(value: number, register: number, address: number, time: Nanoseconds): number {
     const request = (value & 0x07ffffff) | D.E1000_MDIC_READY;
     if (address !== PHY_ADDRESS) return request | D.E1000_MDIC_ERROR;
-    if ((value & D.E1000_MDIC_OP_READ) !== 0)
-      return (value & 0x0fff0000) | D.E1000_MDIC_READY | this.read(register);
+    if ((value & D.E1000_MDIC_OP_READ) !== 0) return (value & 0x0fff0000) | D.E1000_MDIC_READY | this.read(register);
     if ((value & D.E1000_MDIC_OP_WRITE) !== 0) this.write(register, value & D.E1000_MDIC_DATA_MASK, time);
     return request;
   }

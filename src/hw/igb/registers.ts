@@ -5,8 +5,8 @@
  * Reset values are those after power-on or CTRL.RST of a copper port whose link is down.
  */
 import * as R from './e1000_regs.ts';
-import { type RegisterAccess, RegisterMap, type RegisterRow } from './register_file.ts';
 import type { IgbDevice } from './igb_device.ts';
+import { type RegisterAccess, RegisterMap, type RegisterRow } from './register_file.ts';
 
 /** What most rows need: storage with a reset value of 0. */
 function row(
@@ -210,9 +210,15 @@ const receive: RegisterRow[] = [
   row('FTQF', R.E1000_FTQF(0), 'RW', 'five-tuple filters: protocol, queue, time stamp', { count: 8 }),
   row('SYNQF', R.E1000_SYNQF(0), 'RW', 'queue of SYN packets'),
   row('ETQF', R.E1000_ETQF(0), 'RW', 'Ethertype filters: queue, time stamp', { count: 8 }),
-  queueRow('RDBAL', 'rx', 0x00, 'RW', 'descriptor base address, low', { writable: 0xffffff80, written: (device, i) => device.rx.ringWritten(i) }),
+  queueRow('RDBAL', 'rx', 0x00, 'RW', 'descriptor base address, low', {
+    writable: 0xffffff80,
+    written: (device, i) => device.rx.ringWritten(i),
+  }),
   queueRow('RDBAH', 'rx', 0x04, 'RW', 'descriptor base address, high', { written: (device, i) => device.rx.ringWritten(i) }),
-  queueRow('RDLEN', 'rx', 0x08, 'RW', 'descriptor ring length in bytes', { writable: 0x000fff80, written: (device, i) => device.rx.ringWritten(i) }),
+  queueRow('RDLEN', 'rx', 0x08, 'RW', 'descriptor ring length in bytes', {
+    writable: 0x000fff80,
+    written: (device, i) => device.rx.ringWritten(i),
+  }),
   queueRow('SRRCTL', 'rx', 0x0c, 'RW', 'buffer sizes, descriptor type, drop enable', {
     reset: 0x80000400,
     resetOfFirst: 0x00000400,
@@ -255,9 +261,15 @@ const transmit: RegisterRow[] = [
   row('DTXTCPFLGL', R.E1000_DTXTCPFLGL, 'RW', 'TCP flags kept in the first (11:0) and middle (27:16) segments', { reset: 0x0f760ff6 }),
   row('DTXTCPFLGH', R.E1000_DTXTCPFLGH, 'RW', 'TCP flags kept in the last segment', { reset: 0x00000f7f }),
   row('DTXMXSZRQ', R.E1000_DTXMXSZRQ, 'RW', 'bytes of DMA requests under way', { reset: 0x10 }),
-  queueRow('TDBAL', 'tx', 0x00, 'RW', 'descriptor base address, low', { writable: 0xffffff80, written: (device, i) => device.tx.ringWritten(i) }),
+  queueRow('TDBAL', 'tx', 0x00, 'RW', 'descriptor base address, low', {
+    writable: 0xffffff80,
+    written: (device, i) => device.tx.ringWritten(i),
+  }),
   queueRow('TDBAH', 'tx', 0x04, 'RW', 'descriptor base address, high', { written: (device, i) => device.tx.ringWritten(i) }),
-  queueRow('TDLEN', 'tx', 0x08, 'RW', 'descriptor ring length in bytes', { writable: 0x000fff80, written: (device, i) => device.tx.ringWritten(i) }),
+  queueRow('TDLEN', 'tx', 0x08, 'RW', 'descriptor ring length in bytes', {
+    writable: 0x000fff80,
+    written: (device, i) => device.tx.ringWritten(i),
+  }),
   queueRow('TDH', 'tx', 0x10, 'RW', 'descriptor head', {
     read: (device, i) => device.tx.head(i),
     written: (device, i, value) => device.tx.headWritten(i, value),

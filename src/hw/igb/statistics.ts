@@ -32,7 +32,14 @@ export class Statistics {
   constructor(values: RegisterValues) {
     this.#values = values;
     this.#received = sizeSlots(values, [R.E1000_PRC64, R.E1000_PRC127, R.E1000_PRC255, R.E1000_PRC511, R.E1000_PRC1023, R.E1000_PRC1522]);
-    this.#transmitted = sizeSlots(values, [R.E1000_PTC64, R.E1000_PTC127, R.E1000_PTC255, R.E1000_PTC511, R.E1000_PTC1023, R.E1000_PTC1522]);
+    this.#transmitted = sizeSlots(values, [
+      R.E1000_PTC64,
+      R.E1000_PTC127,
+      R.E1000_PTC255,
+      R.E1000_PTC511,
+      R.E1000_PTC1023,
+      R.E1000_PTC1522,
+    ]);
     this.#TPR = values.slotOf(R.E1000_TPR);
     this.#TORL = values.slotOf(R.E1000_TORL);
     this.#GPRC = values.slotOf(R.E1000_GPRC);

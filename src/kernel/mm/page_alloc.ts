@@ -80,6 +80,18 @@ export function put_page(p: page): void {
   else if (p._refcount < 0) throw new InvariantError(`page 0x${(p.mem.base + p.offset).toString(16)} put once too often`);
 }
 
+/** Takes `count` references at once: a driver that gives out parts of a page keeps a stock of them. */
+export function page_ref_add(p: page, count: number): void {
+  p._refcount += count;
+}
+
+/** Gives `count` references back at once. */
+export function __page_frag_cache_drain(p: page, count: number): void {
+  p._refcount -= count;
+  if (p._refcount === 0) kernel().pages.free(p);
+  else if (p._refcount < 0) throw new InvariantError(`page 0x${(p.mem.base + p.offset).toString(16)} drained below zero`);
+}
+
 export function __free_pages(p: page, _order: number): void {
   put_page(p);
 }

@@ -64,6 +64,34 @@ export class kmem_cache {
   }
 }
 
+/**
+ * A cache of metadata objects (sk_buff and the like): JavaScript objects that are made once and used again. `object_size` is what C's would take.
+ */
+export class objectCache<T> {
+  readonly name: string;
+  readonly object_size: number;
+  readonly #make: () => T;
+  readonly #free: T[] = [];
+  /** Objects handed out and not given back. */
+  inUse = 0;
+
+  constructor(name: string, object_size: number, make: () => T) {
+    this.name = name;
+    this.object_size = object_size;
+    this.#make = make;
+  }
+
+  alloc(): T {
+    this.inUse++;
+    return this.#free.pop() ?? this.#make();
+  }
+
+  free(object: T): void {
+    this.inUse--;
+    this.#free.push(object);
+  }
+}
+
 /** kmalloc's sizes from 256 bytes on (no piece is closer than a DMA tag's granule), up to what the page allocator has. */
 const KMALLOC_SIZES = [256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072, 262144];
 
@@ -105,3 +133,20 @@ export function kfree(object: slabObject): void {
 export const ksize = (object: slabObject): number => object.cache.object_size;
 /** Which size kmalloc() would really give. */
 export const kmalloc_size_roundup = (size: number): number => (size <= 256 ? 256 : 1 << (32 - Math.clz32(size - 1)));
+
+/** An object of a cache; null when memory is exhausted. The names are those that allocation profiling gives kmem_cache_alloc(_node). */
+export function kmem_cache_alloc_node_noprof<T>(cache: { alloc(): T }): T {
+  return cache.alloc();
+}
+
+export function kmem_cache_alloc_noprof<T>(cache: { alloc(): T }): T {
+  return cache.alloc();
+}
+
+export function kmem_cache_free<T>(cache: { free(object: T): void }, object: T): void {
+  cache.free(object);
+}
+
+export function kmem_cache_size(cache: { readonly object_size: number }): number {
+  return cache.object_size;
+}

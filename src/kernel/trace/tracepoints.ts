@@ -2,6 +2,7 @@
  * The tracepoints of a kernel: a slot each, `undefined` while nobody listens, with the arguments of the kernel's TP_PROTO. Formats and fields are
  * in trace/events/; listeners format or copy at once, since the arguments are live objects.
  */
+import type { device } from '../include/linux/device.ts';
 import type { napi_struct, net_device } from '../include/linux/netdevice.ts';
 import type { task_struct } from '../include/linux/sched.ts';
 import type { sk_buff } from '../include/linux/skbuff.ts';
@@ -95,9 +96,9 @@ export class Tracepoints {
   hrtimer_expire_entry: Listener<[timer: hrtimer]> = undefined;
   hrtimer_expire_exit: Listener<[timer: hrtimer]> = undefined;
   /* dma */
-  dma_map_phys: Listener<[dev: net_device, addr: number, size: number, dir: number]> = undefined;
-  dma_unmap_phys: Listener<[dev: net_device, addr: number, size: number, dir: number]> = undefined;
-  dma_alloc: Listener<[dev: net_device, virt: number, addr: number, size: number]> = undefined;
+  dma_map_phys: Listener<[dev: device, addr: number, size: number, dir: number]> = undefined;
+  dma_unmap_phys: Listener<[dev: device, addr: number, size: number, dir: number]> = undefined;
+  dma_alloc: Listener<[dev: device, virt: number, addr: number, size: number]> = undefined;
   /* syscalls: name without `sys_`, arguments as the format prints them, and the result */
   sys_enter: Listener<[name: string, args: string]> = undefined;
   sys_exit: Listener<[name: string, ret: number]> = undefined;

@@ -1,10 +1,12 @@
 /**
  * include/linux/netdevice.h: network devices, their queues, NAPI, and the per-CPU state of the network core.
  */
+
 import type { hrtimer } from '../../kernel/time/hrtimer.ts';
 import type { timer_list } from '../../kernel/time/timer.ts';
 import type { net } from '../net/net_namespace.ts';
 import type { Qdisc } from '../net/sch_generic.ts';
+import { newAddress } from './address.ts';
 import type { dql } from './dynamic_queue_limits.ts';
 import type { ethtool_ops } from './ethtool.ts';
 import type { in_device } from './inetdevice.ts';
@@ -110,6 +112,7 @@ export const NAPI_STATE_NPSVC = 1 << 3;
 
 /** struct napi_struct with its gro_node. */
 export class napi_struct {
+  readonly address = newAddress(512);
   readonly dev: net_device;
   readonly poll: (napi: napi_struct, budget: number) => number;
   readonly weight: number;
@@ -251,6 +254,8 @@ export class net_device {
   napi_list: napi_struct[] = [];
   ip_ptr: in_device | null = null;
   ptype_all: packet_type[] = [];
+  /** Observers at the place of the packet taps, told of every skb that leaves (`outgoing`) or arrives. They take no reference and change nothing. */
+  readonly taps: ((skb: sk_buff, outgoing: boolean) => void)[] = [];
   ptype_specific: packet_type[] = [];
   /** Unicast and multicast filter lists: addresses as bytes. */
   readonly uc: Uint8Array[] = [];

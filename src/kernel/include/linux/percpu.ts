@@ -3,6 +3,7 @@ import type { Cpu } from '../../../machine/cpu.ts';
 import type { rq } from '../../kernel/sched.ts';
 import type { hrtimer_cpu_base } from '../../kernel/time/hrtimer.ts';
 import type { timer_base } from '../../kernel/time/timer.ts';
+import type { work_struct } from '../../kernel/workqueue.ts';
 import { NR_SOFTIRQS } from './interrupt.ts';
 import type { softnet_data } from './netdevice.ts';
 import type { task_struct } from './sched.ts';
@@ -27,6 +28,10 @@ export class percpu {
   /** ksoftirqd has taken over: softirqs run at the rank of a task. */
   ksoftirqdAwake = false;
   ksoftirqd: task_struct;
+  /** Work items of system_bh_wq that wait for TASKLET_SOFTIRQ here: kernel/workqueue.ts. */
+  readonly bhWork: work_struct[] = [];
+  /** tsq_work: set by tcp_tsq_work_init(). */
+  tsq_work: unknown = null;
   /** /proc/softirqs: how often each ran here. */
   readonly softirqs = new Float64Array(NR_SOFTIRQS);
 

@@ -26,7 +26,10 @@ export class task_struct {
   /** The program; null for the idle task and kernel threads without one. */
   body: Sleeping<number> | null;
   exit_code = 0;
+  /** Number of the signal that waits to be delivered; 0: none. */
   signalPending = 0;
+  /** Bit mask of signals that the program ignores. */
+  ignoredSignals = 0;
   /** Run when the task ends. */
   onExit: ((task: task_struct) => void) | null = null;
   /** Open files: set by fs/file.ts. */

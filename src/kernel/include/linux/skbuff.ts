@@ -9,12 +9,14 @@ import { this_cpu } from '../../../machine/cpu.ts';
 import type { MemorySection } from '../../../machine/memory.ts';
 import { InvariantError } from '../../../sim/invariant.ts';
 import { kernel } from '../../current.ts';
-import type { page } from '../../mm/page_alloc.ts';
-import type { kmem_cache, slabObject } from '../../mm/slab.ts';
+import { get_page, type page, put_page } from '../../mm/page_alloc.ts';
+import type { kmem_cache, objectCache, slabObject } from '../../mm/slab.ts';
 import type { dst_entry } from '../net/dst.ts';
 import type { request_sock } from '../net/request_sock.ts';
 import type { sock } from '../net/sock.ts';
 import { tcp_skb_cb } from '../net/tcp_skb_cb.ts';
+import { newAddress } from './address.ts';
+import type { sock_exterr_skb } from './errqueue.ts';
 import type { net_device } from './netdevice.ts';
 
 export const MAX_SKB_FRAGS = 17;
@@ -22,6 +24,13 @@ export const MAX_SKB_FRAGS = 17;
 export const SKB_META_SIZE = 256;
 export const SKB_SHINFO_SIZE = 320;
 export const SMP_CACHE_BYTES = 64;
+export const SKB_HEAD_ALIGN = (size: number): number => SKB_DATA_ALIGN(size) + SKB_SHINFO_SIZE;
+/** Room that GRO wants in front of what it pulls; heads up to this size come from a cache of their own. */
+export const GRO_MAX_HEAD = 304;
+export const GRO_MAX_HEAD_PAD = 368;
+/** SKB_HEAD_ALIGN of the larger of MAX_TCP_HEADER and GRO_MAX_HEAD_PAD. Not a power of two, so that its objects are told apart from kmalloc's. */
+export const SKB_SMALL_HEAD_CACHE_SIZE = 704;
+export const SKB_SMALL_HEAD_HEADROOM = SKB_SMALL_HEAD_CACHE_SIZE - SKB_SHINFO_SIZE;
 export const NET_SKB_PAD = 64;
 export const NET_IP_ALIGN = 0;
 export const SKB_MAX_HEAD_HEADROOM = 128;
@@ -83,9 +92,20 @@ export class skb_shared_info {
   tx_flags = 0;
   tskey = 0;
   hwtstamps = 0;
-  /** MSG_ZEROCOPY: the ubuf_info. */
-  destructor_arg: unknown = null;
+  /** MSG_ZEROCOPY: who is told when the user's pages are free again. */
+  destructor_arg: ubuf_info | null = null;
   flags = 0;
+}
+
+export const SKBFL_ZEROCOPY_ENABLE = 1 << 0;
+export const SKBFL_SHARED_FRAG = 1 << 1;
+export const SKBFL_PURE_ZEROCOPY = 1 << 2;
+
+/** Completion of a zero-copy send: each skb that carries user pages holds a reference. */
+export interface ubuf_info {
+  complete(skb: sk_buff | null, uarg: ubuf_info, success: boolean): void;
+  refcnt: number;
+  flags: number;
 }
 
 export const skb_shinfo = (skb: sk_buff): skb_shared_info => skb.shinfo;
@@ -106,13 +126,24 @@ export class napi_gro_cb {
   csum_cnt = 0;
   is_flist = false;
   free = 0;
+  ip_fixedid = false;
+  csum = 0;
 }
 
+export const NAPI_GRO_FREE = 1;
+export const NAPI_GRO_FREE_STOLEN_HEAD = 2;
+export const NAPI_GRO_CB = (skb: sk_buff): napi_gro_cb => skb.gro;
+
 export class sk_buff {
+  readonly address = newAddress(256);
   next: sk_buff | null = null;
   prev: sk_buff | null = null;
   /** Retransmission and out-of-order queues are ordered: the same pair of links serves them (see net/ipv4/tcp_rtx_queue). */
   list: sk_buff_head | null = null;
+  /** tcp_tsorted_anchor: links of tcp_sock.tsorted_sent_queue, and whether it is on it. */
+  tsortedNext: sk_buff | null = null;
+  tsortedPrev: sk_buff | null = null;
+  tsorted = false;
 
   sk: sock | request_sock | null = null;
   dev: net_device | null = null;
@@ -137,6 +168,11 @@ export class sk_buff {
   cloned = false;
   nohdr = false;
   fclone = SKB_FCLONE_UNAVAILABLE;
+  /** struct sk_buff_fclones: the other half of the pair, for good; how many halves are in use is kept in the original (skb1). */
+  fclonePeer: sk_buff | null = null;
+  fclone_ref = 0;
+  /** CPU that allocated it, which gets it back (skb_attempt_defer_free). */
+  alloc_cpu = 0;
   peeked = false;
   head_frag = false;
   pfmemalloc = false;
@@ -188,6 +224,11 @@ export class sk_buff {
   qdisc_pkt_len = 0;
   qdisc_cb_time = 0;
 
+  /** SO_RXQ_OVFL: packets that the socket lost before this one. */
+  dropcount = 0;
+  /** SKB_EXT_ERR: what a packet in an error queue tells. */
+  exterr: sock_exterr_skb | null = null;
+
   /** First of the packet ids this packet has on the wire (one a segment); observers only. */
   packetId = 0;
   /** Packet ids that GRO merged into this one beyond its own: observers only. */
@@ -205,8 +246,10 @@ export class sk_buff_head {
 
 /** Pools and caches behind alloc_skb(); made by skb_init(). */
 export interface skbCaches {
-  readonly skbuff_cache: sk_buff[];
-  readonly shinfo_cache: skb_shared_info[];
+  readonly skbuff_cache: objectCache<sk_buff>;
+  /** Originals, each with its companion: see `fclonePeer`. */
+  readonly skbuff_fclone_cache: objectCache<sk_buff>;
+  readonly shinfo_cache: objectCache<skb_shared_info>;
   readonly small_head_cache: kmem_cache;
   /** sk_buffs alive, for the report of leaks. */
   live: number;
@@ -223,6 +266,12 @@ export const skb_is_gso = (skb: sk_buff): boolean => skb.shinfo.gso_size !== 0;
 export const skb_cloned = (skb: sk_buff): boolean => skb.cloned && skb.shinfo.dataref !== 1;
 export const skb_shared = (skb: sk_buff): boolean => skb.users !== 1;
 export const skb_header_cloned = (skb: sk_buff): boolean => skb.cloned && skb.shinfo.dataref - skb.shinfo.datarefNohdr !== 1;
+
+/** This holder will not touch the header: its clones may write theirs in place. */
+export function __skb_header_release(skb: sk_buff): void {
+  skb.nohdr = true;
+  skb.shinfo.datarefNohdr = 1;
+}
 
 export function skb_reserve(skb: sk_buff, len: number): void {
   skb.data += len;
@@ -286,6 +335,118 @@ export const skb_transport_offset = (skb: sk_buff): number => skb.transport_head
 export const skb_mac_offset = (skb: sk_buff): number => skb.mac_header - skb.data;
 export const skb_checksum_start_offset = (skb: sk_buff): number => skb.csum_start - skb.data;
 export const skb_network_header_len = (skb: sk_buff): number => skb.transport_header - skb.network_header;
+
+export const skb_mac_header_len = (skb: sk_buff): number => skb.network_header - skb.mac_header;
+export function skb_set_mac_header(skb: sk_buff, offset: number): void {
+  skb.mac_header = skb.data + offset;
+}
+export function skb_unset_mac_header(skb: sk_buff): void {
+  skb.mac_header = -1;
+}
+export const skb_tail_pointer = (skb: sk_buff): number => skb.tail;
+export function skb_reset_tail_pointer(skb: sk_buff): void {
+  skb.tail = skb.data;
+}
+export function skb_set_tail_pointer(skb: sk_buff, offset: number): void {
+  skb.tail = skb.data + offset;
+}
+export const __skb_push = skb_push;
+export const __skb_put = skb_put;
+/** Takes `len` bytes off the front, or none (null) when the packet is shorter. The linear part must hold them. */
+export const skb_pull_inline = (skb: sk_buff, len: number): number | null => (len > skb.len ? null : skb_pull(skb, len));
+
+export function skb_get(skb: sk_buff): sk_buff {
+  skb.users++;
+  return skb;
+}
+
+/** Gives up a reference; true when it was the last. */
+export function skb_unref(skb: sk_buff | null): skb is sk_buff {
+  if (skb === null) return false;
+  if (!skb.live) throw new InvariantError(`skb of packet ${skb.packetId} freed twice`);
+  return --skb.users === 0;
+}
+
+/** Only the payload is still ours: a clone may have its headers changed without a copy. */
+export function skb_header_release(skb: sk_buff): void {
+  skb.nohdr = true;
+  skb.shinfo.datarefNohdr++;
+}
+
+/** True while the clone that TCP sent is still in a qdisc or in the device. */
+export function skb_fclone_busy(sk: sock, skb: sk_buff): boolean {
+  return skb.fclone === SKB_FCLONE_ORIG && skb.fclone_ref > 1 && skb.fclonePeer!.sk === sk;
+}
+
+export const skb_has_frag_list = (skb: sk_buff): boolean => skb.shinfo.frag_list !== null;
+/** Bytes in the linear part and in fragments, without the frag_list. */
+export function skb_pagelen(skb: sk_buff): number {
+  let len = skb_headlen(skb);
+  const shinfo = skb.shinfo;
+  for (let i = 0; i < shinfo.nr_frags; i++) len += shinfo.frags[i]!.size;
+  return len;
+}
+
+export const skb_get_hash_raw = (skb: sk_buff): number => skb.hash;
+export function skb_clear_hash(skb: sk_buff): void {
+  skb.hash = 0;
+  skb.sw_hash = false;
+  skb.l4_hash = false;
+}
+export const PKT_HASH_TYPE_NONE = 0;
+export const PKT_HASH_TYPE_L2 = 1;
+export const PKT_HASH_TYPE_L3 = 2;
+export const PKT_HASH_TYPE_L4 = 3;
+export function skb_set_hash(skb: sk_buff, hash: number, type: number): void {
+  skb.l4_hash = type === PKT_HASH_TYPE_L4;
+  skb.sw_hash = false;
+  skb.hash = hash;
+}
+export function skb_set_hash_from_sk(skb: sk_buff, sk: sock): void {
+  if (sk.sk_txhash === 0) return;
+  skb.l4_hash = true;
+  skb.hash = sk.sk_txhash;
+}
+
+export function skb_checksum_none_assert(_skb: sk_buff): void {}
+export const skb_csum_unnecessary = (skb: sk_buff): boolean =>
+  skb.ip_summed === CHECKSUM_UNNECESSARY || skb.csum_valid || (skb.ip_summed === CHECKSUM_PARTIAL && skb_checksum_start_offset(skb) >= 0);
+export function __skb_incr_checksum_unnecessary(skb: sk_buff): void {
+  if (skb.ip_summed === CHECKSUM_UNNECESSARY) {
+    if (skb.csum_level < 3) skb.csum_level++;
+  } else if (skb.ip_summed === CHECKSUM_NONE) {
+    skb.ip_summed = CHECKSUM_UNNECESSARY;
+    skb.csum_level = 0;
+  }
+}
+export function __skb_decr_checksum_unnecessary(skb: sk_buff): void {
+  if (skb.ip_summed !== CHECKSUM_UNNECESSARY) return;
+  if (skb.csum_level === 0) skb.ip_summed = CHECKSUM_NONE;
+  else skb.csum_level--;
+}
+
+export const skb_is_gso_tcp = (skb: sk_buff): boolean => (skb.shinfo.gso_type & (SKB_GSO_TCPV4 | SKB_GSO_TCPV6)) !== 0;
+export const skb_is_gso_v6 = (skb: sk_buff): boolean => (skb.shinfo.gso_type & SKB_GSO_TCPV6) !== 0;
+export function skb_gso_reset(skb: sk_buff): void {
+  skb.shinfo.gso_size = 0;
+  skb.shinfo.gso_segs = 0;
+  skb.shinfo.gso_type = 0;
+}
+
+export const skb_vlan_tag_present = (skb: sk_buff): boolean => skb.vlan_present;
+export const skb_vlan_tag_get = (skb: sk_buff): number => skb.vlan_tci;
+export function __vlan_hwaccel_put_tag(skb: sk_buff, vlan_proto: number, vlan_tci: number): void {
+  skb.vlan_proto = vlan_proto;
+  skb.vlan_tci = vlan_tci;
+  skb.vlan_present = true;
+}
+export function __vlan_hwaccel_clear_tag(skb: sk_buff): void {
+  skb.vlan_present = false;
+}
+
+export function skb_mark_not_on_list(skb: sk_buff): void {
+  skb.next = null;
+}
 
 export const skb_queue_len = (list: sk_buff_head): number => list.qlen;
 export const skb_queue_empty = (list: sk_buff_head): boolean => list.next === null;
@@ -370,6 +531,36 @@ export function skbFrag(shinfo: skb_shared_info, i: number): skb_frag_t {
   return frag;
 }
 
+export const skb_frag_off = (frag: skb_frag_t): number => frag.off;
+export function skb_frag_off_add(frag: skb_frag_t, delta: number): void {
+  frag.off += delta;
+}
+export function skb_frag_size_sub(frag: skb_frag_t, delta: number): void {
+  frag.size -= delta;
+}
+export function skb_frag_size_add(frag: skb_frag_t, delta: number): void {
+  frag.size += delta;
+}
+export function __skb_frag_ref(frag: skb_frag_t): void {
+  get_page(frag.page);
+}
+export function __skb_frag_unref(frag: skb_frag_t): void {
+  put_page(frag.page);
+}
+export function skb_frag_ref(skb: sk_buff, i: number): void {
+  get_page(skb.shinfo.frags[i]!.page);
+}
+export function skb_frag_unref(skb: sk_buff, i: number): void {
+  put_page(skb.shinfo.frags[i]!.page);
+}
+/** Makes fragment `i` of `shinfo` the same piece as `from`; the reference on the page is the caller's business. */
+export function copyFrag(shinfo: skb_shared_info, i: number, from: skb_frag_t): void {
+  const frag = skbFrag(shinfo, i);
+  frag.page = from.page;
+  frag.off = from.off;
+  frag.size = from.size;
+}
+
 /** Appends or replaces fragment `i`: `off` counts from the start of the page's section. */
 export function skb_fill_page_desc(skb: sk_buff, i: number, p: page, off: number, size: number): void {
   const frag = skbFrag(skb.shinfo, i);
@@ -396,6 +587,14 @@ export function skb_dst_set(skb: sk_buff, dst: dst_entry | null): void {
 export function skb_dst_set_noref(skb: sk_buff, dst: dst_entry): void {
   skb._skb_refdst = dst;
   skb.dstNoref = true;
+}
+
+/** Takes an skb away from its owner, who is told. */
+export function skb_orphan(skb: sk_buff): void {
+  if (skb.destructor === null) return;
+  skb.destructor(skb);
+  skb.destructor = null;
+  skb.sk = null;
 }
 
 export const skb_get_queue_mapping = (skb: sk_buff): number => skb.queue_mapping;

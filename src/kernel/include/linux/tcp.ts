@@ -61,6 +61,12 @@ export const TCP_CHRONO_RWND_LIMITED = 2;
 export const TCP_CHRONO_SNDBUF_LIMITED = 3;
 export const __TCP_CHRONO_MAX = 4;
 
+/** Head of the list of sent segments in the order of their last transmission; O(1), since RACK moves segments on every send. */
+export class tsortedList {
+  next: sk_buff | null = null;
+  prev: sk_buff | null = null;
+}
+
 /** Bits of sk_tsq_flags. */
 export const TSQF_THROTTLED = 1 << 0;
 export const TSQF_QUEUED = 1 << 1;
@@ -112,7 +118,8 @@ export class tcp_sock extends inet_connection_sock {
   tcp_clock_cache = 0;
   /** µs, refreshed from the clock by tcp_mstamp_refresh(). */
   tcp_mstamp = 0;
-  readonly tsorted_sent_queue: sk_buff[] = [];
+  /** Sent segments by the time they were last sent: links are in the sk_buffs (net/ipv4/tcp_rtx_queue.ts). */
+  readonly tsorted_sent_queue = new tsortedList();
   highest_sack: sk_buff | null = null;
   prr_delivered = 0;
   prr_out = 0;
@@ -223,6 +230,8 @@ export class tcp_sock extends inet_connection_sock {
   readonly rcv_rtt_est = { rtt_us: 0, seq: 0, time: 0 };
   readonly rcvq_space = { space: 0, seq: 0, time: 0 };
   readonly mtu_probe = { probe_seq_start: 0, probe_seq_end: 0 };
+  /** On its CPU's queue of throttled sockets whose skbs were freed: tsq_node. */
+  tsqNext: tcp_sock | null = null;
   plb_rehash = 0;
   mtu_info = 0;
   md5sig_info: unknown = null;

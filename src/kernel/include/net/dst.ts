@@ -114,5 +114,15 @@ export function skb_dst_drop(skb: sk_buff): void {
   skb._skb_refdst = null;
 }
 
+/** An skb that outlives its softirq needs a reference of its own; false when it has no destination. */
+export function skb_dst_force(skb: sk_buff): boolean {
+  const dst = skb._skb_refdst;
+  if (dst !== null && skb.dstNoref) {
+    dst_hold(dst);
+    skb.dstNoref = false;
+  }
+  return dst !== null;
+}
+
 /** The nexthop's neighbour: the gateway's, or the destination's itself. */
 export const rt_nexthop = (rt: rtable, daddr: number): number => (rt.rt_gw_family !== 0 ? rt.rt_gw4 : daddr);

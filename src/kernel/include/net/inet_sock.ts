@@ -2,6 +2,7 @@
 import type { timer_list } from '../../kernel/time/timer.ts';
 import type { sk_buff } from '../linux/skbuff.ts';
 import type { dst_entry } from './dst.ts';
+import type { inet_bind_bucket, inet_bind2_bucket } from './inet_hashtables.ts';
 import type { request_sock, request_sock_queue } from './request_sock.ts';
 import { sock } from './sock.ts';
 import type { tcp_congestion_ops } from './tcp_congestion_ops.ts';
@@ -77,9 +78,8 @@ export interface inet_connection_sock_af_ops {
 
 export class inet_connection_sock extends inet_sock {
   icsk_accept_queue: request_sock_queue = null as unknown as request_sock_queue;
-  /** Bind bucket: net/ipv4/inet_hashtables. */
-  icsk_bind_hash: unknown = null;
-  icsk_bind2_hash: unknown = null;
+  icsk_bind_hash: inet_bind_bucket | null = null;
+  icsk_bind2_hash: inet_bind2_bucket | null = null;
   icsk_timeout = 0;
   icsk_retransmit_timer: timer_list = null as unknown as timer_list;
   icsk_delack_timer: timer_list = null as unknown as timer_list;
@@ -128,3 +128,24 @@ export const inet_csk_ack_scheduled = (sk: sock): boolean => (inet_csk(sk).icsk_
 export function inet_csk_schedule_ack(sk: sock): void {
   inet_csk(sk).icsk_ack.pending |= ICSK_ACK_SCHED;
 }
+
+/** Jiffies at which the retransmission and the delayed-ACK timer are due. */
+export const icsk_timeout = (icsk: inet_connection_sock): number => icsk.icsk_retransmit_timer.expires;
+export const icsk_delack_timeout = (icsk: inet_connection_sock): number => icsk.icsk_delack_timer.expires;
+
+/** A session that answers requests sends its ACKs along with the answers: it delays them without quick ACKs. */
+export function inet_csk_enter_pingpong_mode(sk: sock): void {
+  inet_csk(sk).icsk_ack.pingpong = sk.skc_net.ipv4.sysctl_tcp_pingpong_thresh;
+}
+export function inet_csk_exit_pingpong_mode(sk: sock): void {
+  inet_csk(sk).icsk_ack.pingpong = 0;
+}
+export const inet_csk_in_pingpong_mode = (sk: sock): boolean =>
+  inet_csk(sk).icsk_ack.pingpong >= sk.skc_net.ipv4.sysctl_tcp_pingpong_thresh;
+export function inet_csk_inc_pingpong_cnt(sk: sock): void {
+  const ack = inet_csk(sk).icsk_ack;
+  if (ack.pingpong < 255) ack.pingpong++;
+}
+/** The retransmission timeout with its backoff applied, at most `max_when` jiffies. */
+export const inet_csk_rto_backoff = (icsk: inet_connection_sock, max_when: number): number =>
+  Math.min(icsk.icsk_rto * 2 ** icsk.icsk_backoff, max_when);

@@ -1,5 +1,6 @@
 /** include/net/inet_timewait_sock.h, linux/tcp.h: what is left of a connection in TIME_WAIT. */
 import type { timer_list } from '../../kernel/time/timer.ts';
+import type { ehashSock, inet_bind2_bucket, inet_bind_bucket } from './inet_hashtables.ts';
 import type { net } from './net_namespace.ts';
 
 export class inet_timewait_sock {
@@ -12,6 +13,7 @@ export class inet_timewait_sock {
   skc_net: net;
   skc_hash = 0;
   skc_hashed = false;
+  skc_next: ehashSock | null = null;
   skc_refcnt = 1;
   skc_cookie = 0;
   skc_bound_dev_if = 0;
@@ -27,9 +29,11 @@ export class inet_timewait_sock {
   tw_txhash = 0;
   tw_priority = 0;
   tw_timer: timer_list = null as unknown as timer_list;
-  tw_tb: unknown = null;
-  tw_tb2: unknown = null;
+  tw_tb: inet_bind_bucket | null = null;
+  tw_tb2: inet_bind2_bucket | null = null;
   tw_transparent = false;
+  /** The port came from connect(): see SOCK_CONNECT_BIND. */
+  tw_connect_bind = false;
   tw_entry_stamp = 0;
 
   tw_rcv_nxt = 0;
@@ -43,9 +47,21 @@ export class inet_timewait_sock {
   tw_tx_delay = 0;
   tw_md5_key: unknown = null;
 
+  /** Results of tcp_timewait_state_process(): the sequence number for a new connection, and why a segment is dropped. */
+  newIsn = 0;
+  dropReason = 0;
+
   constructor(network: net) {
     this.skc_net = network;
   }
 }
 export const inet_twsk = (sk: unknown): inet_timewait_sock => sk as inet_timewait_sock;
 export const tcp_twsk = inet_twsk;
+
+/** What tcp_timewait_state_process() wants done. */
+export const TCP_TW_SUCCESS = 0;
+export const TCP_TW_RST = 1;
+export const TCP_TW_ACK = 2;
+export const TCP_TW_SYN = 3;
+export const TCP_TW_ACK_OOW = 4;
+export type tcp_tw_status = number;

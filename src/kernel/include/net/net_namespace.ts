@@ -3,10 +3,12 @@
  * Tables that belong to one file of net/ hang here and are made by that file's init function.
  */
 import type { Kernel } from '../../kernel.ts';
+import type { siphash_key_t } from '../../lib/siphash.ts';
 import { snmp4_icmp_list, snmp4_ipstats_list, snmp4_net_list, snmp4_tcp_list, snmp4_udp_list } from '../../uapi/snmp.ts';
 import { ipv4_devconf } from '../linux/inetdevice.ts';
 import type { net_device, packet_type } from '../linux/netdevice.ts';
 import type { dst_entry } from './dst.ts';
+import { tcp_out_options } from './tcp_out_options.ts';
 import type { inet_hashinfo } from './inet_hashtables.ts';
 import type { neigh_table } from './neighbour.ts';
 import type { Qdisc_ops } from './sch_generic.ts';
@@ -145,6 +147,9 @@ export class netns_ipv4 {
   tcp_metrics: unknown = null;
   tcp_fastopen: unknown = null;
   tcp_death_row_count = 0;
+  tcp_orphan_count = 0;
+  /** Options of the segment that is being built; on the stack in C. */
+  readonly tcpOutOptions = new tcp_out_options();
   tcp_challenge_timestamp = 0;
   tcp_challenge_count = 0;
   tfo_active_disable_times = 0;
@@ -152,8 +157,9 @@ export class netns_ipv4 {
   icmp_global_credit = 50;
   icmp_global_stamp = 0;
   /** Secrets of secure_tcp_seq & co, drawn at boot. */
-  ts_secret = 0;
-  net_secret = 0;
+  ts_secret: siphash_key_t | null = null;
+  net_secret: siphash_key_t | null = null;
+  syncookie_secret: siphash_key_t[] = [];
   /** The socket that sends RSTs, ICMP errors and ACKs of TIME_WAIT. */
   tcp_sk: sock = null as unknown as sock;
   icmp_sk: sock = null as unknown as sock;
@@ -193,6 +199,14 @@ export interface net_protocol {
   readonly no_policy?: boolean;
 }
 
+/** Socket buffer memory of one protocol, in pages: tcp_memory_allocated, tcp_memory_pressure, tcp_sockets_allocated and the like. */
+export class proto_memory {
+  memory_allocated = 0;
+  /** Jiffies of when pressure began; 0 while there is none. */
+  memory_pressure = 0;
+  sockets_allocated = 0;
+}
+
 export class net {
   readonly kernel: Kernel;
   readonly mib = new netns_mib();
@@ -214,6 +228,12 @@ export class net {
   arp_tbl: neigh_table = null as unknown as neigh_table;
   /** A destination that discards, for sockets without route. */
   blackhole_dst: dst_entry | null = null;
+  /** By name of the protocol; made by proto_register(). */
+  readonly proto_memory = new Map<string, proto_memory>();
+  /** What socket() finds by family: net/socket.ts. */
+  readonly net_families = new Map<number, import('./sock.ts').net_proto_family>();
+  /** AF_INET's protocols by type: net/ipv4/af_inet.ts. */
+  readonly inetsw: import('./sock.ts').inet_protosw[] = [];
   /** Sockets alive, by protocol name: /proc/net/sockstat. */
   readonly prot_inuse = new Map<string, number>();
   nextCookie = 1;

@@ -3,6 +3,7 @@ import type { timer_list } from '../../kernel/time/timer.ts';
 import type { sk_buff } from '../linux/skbuff.ts';
 import type { dst_entry } from './dst.ts';
 import type { flowi4 } from './inet_sock.ts';
+import type { ehashSock } from './inet_hashtables.ts';
 import type { net } from './net_namespace.ts';
 import type { sock } from './sock.ts';
 
@@ -42,6 +43,7 @@ export class request_sock {
   skc_net: net;
   skc_hash = 0;
   skc_hashed = false;
+  skc_next: ehashSock | null = null;
   skc_refcnt = 1;
   skc_cookie = 0;
   skc_bound_dev_if = 0;
@@ -49,6 +51,8 @@ export class request_sock {
 
   rsk_listener: sock | null;
   readonly rsk_ops: request_sock_ops;
+  /** Result of tcp_check_req(): why the segment is dropped. */
+  dropReason = 0;
   af_specific: tcp_request_sock_ops | null = null;
   rsk_timer: timer_list = null as unknown as timer_list;
   /** Established child, once there is one. */

@@ -5,13 +5,16 @@
 import type { timer_list } from '../../kernel/time/timer.ts';
 import type { page } from '../../mm/page_alloc.ts';
 import type { sockaddr_in } from '../../uapi/in.ts';
+import { newAddress } from '../linux/address.ts';
 import type { Sleeping } from '../linux/sched.ts';
 import { MAX_SCHEDULE_TIMEOUT, wait_queue_head } from '../linux/sched.ts';
 import { type sk_buff, sk_buff_head } from '../linux/skbuff.ts';
 import type { dst_entry } from './dst.ts';
+import type { ehashSock } from './inet_hashtables.ts';
 import type { inet_timewait_sock } from './inet_timewait_sock.ts';
-import type { net } from './net_namespace.ts';
+import type { net, proto_memory } from './net_namespace.ts';
 import type { request_sock_ops } from './request_sock.ts';
+import type { sock_reuseport } from './sock_reuseport.ts';
 
 /** Bits of sk_flags. */
 export const SOCK_DEAD = 1 << 0;
@@ -109,6 +112,7 @@ export interface proto {
   init?(sk: sock): number;
   destroy?(sk: sock): void;
   shutdown?(sk: sock, how: number): void;
+  keepalive?(sk: sock, valbool: boolean): void;
   setsockopt(sk: sock, level: number, optname: number, value: unknown): number;
   getsockopt(sk: sock, level: number, optname: number): unknown;
   sendmsg(sk: sock, msg: msghdr): Sleeping<number>;
@@ -151,6 +155,32 @@ export interface proto_ops {
   set_peek_off?(sk: sock, value: number): number;
 }
 
+/** What socket() does for a family. */
+export interface net_proto_family {
+  readonly family: number;
+  create(network: net, sock: socket, protocol: number, kern: boolean): number;
+}
+
+/** One row of AF_INET's protocol switch. `protocol` 0 (IPPROTO_IP) stands for any. */
+export interface inet_protosw {
+  readonly type: number;
+  readonly protocol: number;
+  readonly prot: proto;
+  readonly ops: proto_ops;
+  readonly flags: number;
+  /** The class that the protocol keeps its state in. */
+  readonly kind: new (
+    network: net,
+    family: number,
+    prot: proto,
+  ) => sock;
+}
+
+/** inet_protosw.flags */
+export const INET_PROTOSW_REUSE = 1;
+export const INET_PROTOSW_PERMANENT = 2;
+export const INET_PROTOSW_ICSK = 4;
+
 /** struct socket: the side of a socket that files see. */
 export class socket {
   state = SS_UNCONNECTED;
@@ -158,6 +188,8 @@ export class socket {
   flags = 0;
   /** O_NONBLOCK of its file. */
   nonblock = false;
+  /** The file it stands behind: fs/file.ts. */
+  file: unknown = null;
   ops: proto_ops = null as unknown as proto_ops;
   sk: sock | null = null;
   readonly wq = new wait_queue_head();
@@ -168,6 +200,7 @@ export class socket {
 }
 
 export class sock {
+  readonly address = newAddress(2432);
   /* sock_common */
   skc_daddr = 0;
   skc_rcv_saddr = 0;
@@ -187,6 +220,8 @@ export class sock {
   skc_refcnt = 1;
   /** In the established or listening hash: see net/ipv4/inet_hashtables. */
   skc_hashed = false;
+  /** Next in its chain of the established hash. */
+  skc_next: ehashSock | null = null;
   skc_flags = 0;
   skc_incoming_cpu = -1;
   skc_prot: proto;
@@ -221,6 +256,10 @@ export class sock {
   sk_reserved_mem = 0;
   sk_userlocks = 0;
   sk_drops = 0;
+  /** Writers that sleep for a connection or for room. */
+  sk_write_pending = 0;
+  /** Memory of its protocol; null when that is not limited. */
+  protoMemory: proto_memory | null = null;
   sk_shutdown = 0;
   sk_err = 0;
   sk_err_soft = 0;
@@ -259,6 +298,8 @@ export class sock {
   readonly sk_frag = new page_frag();
   sk_timer: timer_list | null = null;
   sk_user_data: unknown = null;
+  /** The group of SO_REUSEPORT sockets it belongs to. */
+  sk_reuseport_cb: sock_reuseport | null = null;
   sk_uid = 0;
   sk_ino = 0;
   sk_txrehash = 1;
@@ -320,3 +361,29 @@ export function sock_error(sk: sock): number {
 
 /** A timewait or request socket may stand where lookups return a socket. */
 export type anySock = sock | inet_timewait_sock;
+
+export const sock_writeable = (sk: sock): boolean => sk.sk_wmem_alloc < sk.sk_sndbuf >> 1;
+export const sk_tx_queue_get = (sk: sock): number => sk.skc_tx_queue_mapping;
+export function sk_tx_queue_set(sk: sock, tx_queue: number): void {
+  sk.skc_tx_queue_mapping = tx_queue;
+}
+export function sk_tx_queue_clear(sk: sock): void {
+  sk.skc_tx_queue_mapping = -1;
+}
+/** Somebody sleeps there. Sockets without a user have no queue. */
+export const skwq_has_sleeper = (wq: wait_queue_head | null): boolean => wq !== null && wq.head.length > 0;
+/** Nothing to take in interrupt or softirq context, since paths run atomically: kept so that code says where Linux locks. */
+export function bh_lock_sock(_sk: sock): void {}
+export const bh_lock_sock_nested = bh_lock_sock;
+export function bh_unlock_sock(_sk: sock): void {}
+/** The socket loses its user: what arrives from now on has nobody to wake. */
+export function sock_orphan(sk: sock): void {
+  sock_set_flag(sk, SOCK_DEAD);
+  sk.sk_socket = null;
+}
+/** A socket from accept() gets its user. */
+export function sock_graft(sk: sock, parent: socket): void {
+  sk.sk_wq = parent.wq;
+  parent.sk = sk;
+  sk.sk_socket = parent;
+}

@@ -3,12 +3,15 @@
  */
 import { this_cpu } from '../../../machine/cpu.ts';
 import { kernel } from '../../current.ts';
-import { TCP_CA_CWR, TCP_CA_Recovery } from '../../uapi/tcp.ts';
-import { type sk_buff, skb_peek_tail, skb_shinfo } from '../linux/skbuff.ts';
-import { tcp_sk, type tcp_sock } from '../linux/tcp.ts';
+import { jiffies_to_usecs, msecs_to_jiffies, nsecs_to_jiffies, tcp_jiffies32, usecs_to_jiffies } from '../../kernel/time/timer.ts';
+import { TCP_CA_CWR, TCP_CA_Recovery, TCPF_SYN_RECV, TCPF_SYN_SENT } from '../../uapi/tcp.ts';
+import { type sk_buff, skb_peek_tail, skb_queue_empty, skb_shinfo } from '../linux/skbuff.ts';
+import { type tcp_options_received, tcp_sk, type tcp_sock } from '../linux/tcp.ts';
 import { minmax_get } from '../linux/win_minmax.ts';
-import { inet_csk } from './inet_sock.ts';
-import type { sock } from './sock.ts';
+import { dst_metric_locked, dst_metric_raw, RTAX_RTO_MIN } from './dst.ts';
+import { inet_csk, inet_csk_ack_scheduled } from './inet_sock.ts';
+import { __sk_dst_get, SK_PACING_NEEDED, SOCK_DONE, SOCK_URGINLINE, type sock, sock_flag } from './sock.ts';
+import { TCP_CONG_NEEDS_ECN } from './tcp_congestion_ops.ts';
 import type { tcp_skb_cb } from './tcp_skb_cb.ts';
 
 export * from './tcp_skb_cb.ts';
@@ -47,6 +50,24 @@ export const TCP_NUM_SACKS = 4;
 export const TCP_MAX_GSO_SEGS = 65535;
 export const TCP_RMEM_TO_WIN_SCALE = 8;
 export const TCP_DEFAULT_SCALING_RATIO = 1 << 7;
+export const TCP_RTO_MAX_SEC = 120;
+export const TCP_THIN_LINEAR_RETRIES = 6;
+export const MAX_TCP_KEEPIDLE = 32767;
+export const MAX_TCP_KEEPINTVL = 32767;
+export const MAX_TCP_KEEPCNT = 127;
+export const TCP_CA_NAME_MAX = 16;
+
+/* The same times in jiffies, which depend on the kernel's HZ. */
+export const TCP_RTO_MAX = (): number => TCP_RTO_MAX_SEC * kernel().HZ;
+export const TCP_RTO_MIN = (): number => Math.floor(kernel().HZ / 5);
+export const TCP_TIMEOUT_MIN = (): number => 2;
+export const TCP_TIMEOUT_INIT = (): number => kernel().HZ;
+export const TCP_DELACK_MAX = (): number => Math.floor(kernel().HZ / 5);
+export const TCP_DELACK_MIN = (): number => Math.floor(kernel().HZ / 25);
+export const TCP_ATO_MIN = (): number => Math.floor(kernel().HZ / 25);
+export const TCP_TIMEWAIT_LEN = (): number => 60 * kernel().HZ;
+export const TCP_FIN_TIMEOUT_MAX = (): number => 120 * kernel().HZ;
+export const TCP_RESOURCE_PROBE_INTERVAL = (): number => Math.floor(kernel().HZ / 2);
 
 export const TCPOPT_NOP = 1;
 export const TCPOPT_EOL = 0;
@@ -85,7 +106,11 @@ export const TCP_NAGLE_PUSH = 4;
 export const TCP_SACK_SEEN = 1 << 0;
 export const TCP_DSACK_SEEN = 1 << 2;
 
+/** ecn_flags: the mode that was negotiated. Simplified: AccECN is never negotiated, so ECN is RFC 3168's or none. */
 export const TCP_ECN_OK = 1;
+export const TCP_ECN_MODE_RFC3168 = TCP_ECN_OK;
+export const TCP_ECN_MODE_ANY = TCP_ECN_MODE_RFC3168;
+export const TCP_ECN_DISABLED = 0;
 export const TCP_ECN_QUEUE_CWR = 2;
 export const TCP_ECN_DEMAND_CWR = 4;
 export const TCP_ECN_SEEN = 8;
@@ -185,3 +210,198 @@ export const tcp_jiffies_to_usecs = (j: number): number => Math.floor((j * 1_000
 export const tcp_skb_can_collapse_to = (skb: sk_buff): boolean => !skb.tcp.eor;
 /** Segments a super-frame counts for: gso_segs of a merged one, else 1. */
 export const skbGsoSegs = (skb: sk_buff): number => Math.max(1, skb_shinfo(skb).gso_segs);
+
+/* Retransmission timeouts, in jiffies. */
+export const tcp_timeout_init = (_sk: sock): number => TCP_TIMEOUT_INIT();
+export const tcp_rto_max = (sk: sock): number => inet_csk(sk).icsk_rto_max;
+/** The least RTO: the socket's, unless the route locks one (RTAX_RTO_MIN, in ms). */
+export function tcp_rto_min(sk: sock): number {
+  const dst = __sk_dst_get(sk);
+  if (dst !== null && dst_metric_locked(dst, RTAX_RTO_MIN)) return msecs_to_jiffies(dst_metric_raw(dst, RTAX_RTO_MIN));
+  return inet_csk(sk).icsk_rto_min;
+}
+export const tcp_rto_min_us = (sk: sock): number => jiffies_to_usecs(tcp_rto_min(sk));
+/** RFC 6298 (2.3): SRTT + 4 × RTTVAR; srtt_us is kept ×8, rttvar_us holds the factor 4 already. */
+export const __tcp_set_rto = (tp: tcp_sock): number => usecs_to_jiffies(Math.floor(tp.srtt_us / 8) + tp.rttvar_us);
+/** How far in the future (µs) the RTO of the oldest segment is. */
+export function tcp_rto_delta_us(sk: sock): number {
+  const rto = jiffies_to_usecs(inet_csk(sk).icsk_rto);
+  const head = tcp_rtx_queue_head(sk);
+  return head === null ? rto : tcp_skb_timestamp_us(head) + rto - tcp_sk(sk).tcp_mstamp;
+}
+/** Jiffies until the pacer lets the next packet go. */
+export function tcp_pacing_delay(sk: sock): number {
+  const tp = tcp_sk(sk);
+  const delay = tp.tcp_wstamp_ns - tp.tcp_clock_cache;
+  return delay > 0 ? nsecs_to_jiffies(delay) : 0;
+}
+export const tcp_needs_internal_pacing = (sk: sock): boolean => sk.sk_pacing_status === SK_PACING_NEEDED;
+export const tcp_probe0_base = (sk: sock): number => Math.max(inet_csk(sk).icsk_rto, TCP_RTO_MIN());
+/** When to probe a closed window: exponential, like the RTO (RFC 9293 3.8.6.1). */
+export function tcp_probe0_when(sk: sock, max_when: number): number {
+  const limit = Math.floor(Math.log2(TCP_RTO_MAX() / TCP_RTO_MIN())) + 1;
+  return Math.min(tcp_probe0_base(sk) * 2 ** Math.min(limit, inet_csk(sk).icsk_backoff), max_when);
+}
+export const tcp_stream_is_thin = (tp: tcp_sock): boolean => tp.packets_out < 4 && !tcp_in_initial_slowstart(tp);
+
+export const keepalive_intvl_when = (tp: tcp_sock): number => tp.keepalive_intvl || tp.skc_net.ipv4.sysctl_tcp_keepalive_intvl;
+export const keepalive_time_when = (tp: tcp_sock): number => tp.keepalive_time || tp.skc_net.ipv4.sysctl_tcp_keepalive_time;
+export const keepalive_probes = (tp: tcp_sock): number => tp.keepalive_probes || tp.skc_net.ipv4.sysctl_tcp_keepalive_probes;
+export const keepalive_time_elapsed = (tp: tcp_sock): number => tcp_jiffies32() - Math.max(tp.icsk_ack.lrcvtime, tp.rcv_tstamp);
+/** How long FIN_WAIT2 may last without its owner; at least 3.5 RTOs, so that a retransmitted FIN is still heard. */
+export function tcp_fin_time(sk: sock): number {
+  const rto = inet_csk(sk).icsk_rto;
+  return Math.max(tcp_sk(sk).linger2 || sk.skc_net.ipv4.sysctl_tcp_fin_timeout, 4 * rto - Math.floor(rto / 2));
+}
+
+/* Congestion control. */
+export const tcp_ca_needs_ecn = (sk: sock): boolean => (inet_csk(sk).icsk_ca_ops.flags & TCP_CONG_NEEDS_ECN) !== 0;
+export function tcp_ca_event(sk: sock, event: number): void {
+  inet_csk(sk).icsk_ca_ops.cwnd_event?.(sk, event);
+}
+/** During a reduction the threshold is set already; otherwise 3/4 of the window is known to have worked. */
+export function tcp_current_ssthresh(sk: sock): number {
+  const tp = tcp_sk(sk);
+  if (tcp_in_cwnd_reduction(sk)) return tp.snd_ssthresh;
+  return Math.max(tp.snd_ssthresh, (tp.snd_cwnd >>> 1) + (tp.snd_cwnd >>> 2));
+}
+/** RFC 7661: may cwnd grow? In slow start, when more than half of it was used. */
+export function tcp_is_cwnd_limited(sk: sock): boolean {
+  const tp = tcp_sk(sk);
+  if (tp.is_cwnd_limited) return true;
+  return tcp_in_slow_start(tp) && tp.snd_cwnd < 2 * tp.max_packets_out;
+}
+export const tcp_max_tso_deferred_mss = (_tp: tcp_sock): number => 3;
+export const tcp_ecn_mode_any = (tp: tcp_sock): boolean => (tp.ecn_flags & TCP_ECN_MODE_ANY) !== 0;
+export const tcp_ecn_mode_rfc3168 = tcp_ecn_mode_any;
+export const tcp_ecn_disabled = (tp: tcp_sock): boolean => !tcp_ecn_mode_any(tp);
+export function tcp_ecn_mode_set(tp: tcp_sock, mode: number): void {
+  tp.ecn_flags = (tp.ecn_flags & ~TCP_ECN_MODE_ANY) | mode;
+}
+
+/* Segment sizes. */
+export const tcp_mss_clamp = (tp: tcp_sock, mss: number): number =>
+  tp.rx_opt.user_mss !== 0 && tp.rx_opt.user_mss < mss ? tp.rx_opt.user_mss : mss;
+/** No packet larger than half the largest window seen, or the peer might never open it that far (RFC 9293 3.8.6.2.1). */
+export function tcp_bound_to_half_wnd(tp: tcp_sock, pktsize: number): number {
+  const cutoff = tp.max_window > TCP_MSS_DEFAULT ? tp.max_window >>> 1 : tp.max_window;
+  return cutoff !== 0 && pktsize > cutoff ? Math.max(cutoff, 68 - tp.tcp_header_len) : pktsize;
+}
+
+/* Receiving side. */
+export const TCP_HP_BITS = ~(0x0e00_0000 | 0x0008_0000) >>> 0;
+export function tcp_init_wl(tp: tcp_sock, seq: number): void {
+  tp.snd_wl1 = seq;
+}
+export const tcp_update_wl = tcp_init_wl;
+/** Header prediction: the fourth word of the header (length, flags, window) that the next segment ought to have. */
+export function __tcp_fast_path_on(tp: tcp_sock, snd_wnd: number): void {
+  tp.pred_flags = ((tp.tcp_header_len << 26) | 0x0010_0000 | snd_wnd) >>> 0;
+}
+export function tcp_fast_path_on(tp: tcp_sock): void {
+  __tcp_fast_path_on(tp, tp.snd_wnd >>> tp.rx_opt.snd_wscale);
+}
+export function tcp_fast_path_check(sk: sock): void {
+  const tp = tcp_sk(sk);
+  if (skb_queue_empty(tp.out_of_order_queue) && tp.rcv_wnd !== 0 && sk.sk_rmem_alloc < sk.sk_rcvbuf && tp.urg_data === 0)
+    tcp_fast_path_on(tp);
+}
+/** One quick ACK was used up; with the last one the delay starts over at its minimum. */
+export function tcp_dec_quickack_mode(sk: sock): void {
+  const ack = inet_csk(sk).icsk_ack;
+  if (ack.quick === 0) return;
+  const pkts = inet_csk_ack_scheduled(sk) ? 1 : 0;
+  if (pkts >= ack.quick) {
+    ack.quick = 0;
+    ack.ato = TCP_ATO_MIN();
+  } else ack.quick -= pkts;
+}
+export const tcp_under_memory_pressure = (sk: sock): boolean => sk.protoMemory !== null && sk.protoMemory.memory_pressure !== 0;
+export const tcp_rmem_pressure = (sk: sock): boolean =>
+  tcp_under_memory_pressure(sk) || sk.sk_rmem_alloc > sk.sk_rcvbuf - (sk.sk_rcvbuf >>> 3);
+export function __tcp_adjust_rcv_ssthresh(sk: sock, new_ssthresh: number): void {
+  const tp = tcp_sk(sk);
+  tp.rcv_ssthresh = Math.min(tp.rcv_ssthresh, new_ssthresh);
+}
+export function tcp_adjust_rcv_ssthresh(sk: sock): void {
+  __tcp_adjust_rcv_ssthresh(sk, 4 * tcp_sk(sk).advmss);
+}
+export function tcp_scaling_ratio_init(sk: sock): void {
+  tcp_sk(sk).scaling_ratio = TCP_DEFAULT_SCALING_RATIO;
+}
+/** Enough to read to wake a reader who waits for `target` bytes: also when the sender cannot send more. */
+export function tcp_epollin_ready(sk: sock, target: number): boolean {
+  const tp = tcp_sk(sk);
+  const available = s32sub(tp.rcv_nxt, tp.copied_seq);
+  if (available <= 0) return false;
+  return available >= target || tcp_rmem_pressure(sk) || tcp_receive_window(tp) <= tp.icsk_ack.rcv_mss;
+}
+/** Bytes that can be read up to the urgent mark; a FIN counts in rcv_nxt but is no byte. */
+export function tcp_inq(sk: sock): number {
+  const tp = tcp_sk(sk);
+  if (((1 << sk.skc_state) & (TCPF_SYN_SENT | TCPF_SYN_RECV)) !== 0) return 0;
+  if (sock_flag(sk, SOCK_URGINLINE) || tp.urg_data === 0 || before(tp.urg_seq, tp.copied_seq) || !before(tp.urg_seq, tp.rcv_nxt)) {
+    const answ = u32sub(tp.rcv_nxt, tp.copied_seq);
+    return answ !== 0 && sock_flag(sk, SOCK_DONE) ? answ - 1 : answ;
+  }
+  return u32sub(tp.urg_seq, tp.copied_seq);
+}
+
+/* Sending side. */
+export const tcp_urg_mode = (tp: tcp_sock): boolean => tp.snd_una !== tp.snd_up;
+export const tcp_notsent_lowat = (tp: tcp_sock): number => tp.notsent_lowat || tp.skc_net.ipv4.sysctl_tcp_notsent_lowat;
+export const tcp_passive_fastopen = (sk: sock): boolean => sk.skc_state === 3 && tcp_sk(sk).fastopen_rsk !== null;
+/** Collapsing keeps the boundary of a record (MSG_EOR) and does not mix zero-copy and copied data. */
+export const tcp_skb_can_collapse = (to: sk_buff, from: sk_buff): boolean =>
+  tcp_skb_can_collapse_to(to) && to.shinfo.destructor_arg === from.shinfo.destructor_arg;
+export function tcp_clear_retrans_hints_partial(tp: tcp_sock): void {
+  tp.lost_skb_hint = null;
+}
+export function tcp_clear_all_retrans_hints(tp: tcp_sock): void {
+  tcp_clear_retrans_hints_partial(tp);
+  tp.retransmit_skb_hint = null;
+}
+export function tcp_saved_syn_free(tp: tcp_sock): void {
+  tp.saved_syn = null;
+}
+/** The highest segment that was selectively acknowledged: what lies before it may be lost, null when it is the last one sent. */
+export function tcp_highest_sack_seq(tp: tcp_sock): number {
+  if (tp.sacked_out === 0) return tp.snd_una;
+  return tp.highest_sack === null ? tp.snd_nxt : tp.highest_sack.tcp.seq;
+}
+export function tcp_advance_highest_sack(sk: sock, skb: sk_buff): void {
+  tcp_sk(sk).highest_sack = skb.next;
+}
+export const tcp_highest_sack = (sk: sock): sk_buff | null => tcp_sk(sk).highest_sack;
+export function tcp_highest_sack_reset(sk: sock): void {
+  tcp_sk(sk).highest_sack = tcp_rtx_queue_head(sk);
+}
+export function tcp_highest_sack_replace(sk: sock, old: sk_buff, next: sk_buff | null): void {
+  const tp = tcp_sk(sk);
+  if (old === tp.highest_sack) tp.highest_sack = next;
+}
+
+/** Sent later; of two sent at the same instant the one with the higher sequence number. */
+export const tcp_skb_sent_after = (t1: number, t2: number, seq1: number, seq2: number): boolean =>
+  t1 > t2 || (t1 === t2 && after(seq1, seq2));
+export function tcp_bound_rto(sk: sock): void {
+  const icsk = inet_csk(sk);
+  if (icsk.icsk_rto > icsk.icsk_rto_max) icsk.icsk_rto = icsk.icsk_rto_max;
+}
+export function tcp_sack_reset(rx_opt: tcp_options_received): void {
+  rx_opt.dsack = false;
+  rx_opt.num_sacks = 0;
+}
+/** Never 0, which means "no stamp" where it is kept: a machine does not talk in its first second, a simulation does. */
+export const ktime_get_seconds = (): number => Math.floor(this_cpu.clock / 1_000_000_000) + 1;
+/** RFC 7323 (5.3), with `paws_win` ticks of tolerance; stamps older than 24 days say nothing. */
+export function tcp_paws_check(rx_opt: tcp_options_received, paws_win: number): boolean {
+  if (((rx_opt.ts_recent - rx_opt.rcv_tsval) | 0) <= paws_win) return true;
+  if (ktime_get_seconds() >= rx_opt.ts_recent_stamp + TCP_PAWS_24DAYS) return true;
+  return rx_opt.ts_recent === 0;
+}
+/** A RST may be old: the peer's clock may have started anew. */
+export function tcp_paws_reject(rx_opt: tcp_options_received, rst: boolean): boolean {
+  if (tcp_paws_check(rx_opt, 0)) return false;
+  return !(rst && ktime_get_seconds() >= rx_opt.ts_recent_stamp + TCP_PAWS_MSL);
+}

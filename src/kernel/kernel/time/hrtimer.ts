@@ -4,9 +4,11 @@
  *
  * Callbacks run in hard interrupt context, or in HRTIMER_SOFTIRQ for HRTIMER_MODE_SOFT.
  */
+
 import { this_cpu } from '../../../machine/cpu.ts';
 import { EventQueue, Timer } from '../../../sim/event_queue.ts';
 import { kernel, this_cpu_ptr, trace } from '../../current.ts';
+import { newAddress } from '../../include/linux/address.ts';
 import { HRTIMER_SOFTIRQ } from '../../include/linux/interrupt.ts';
 import type { percpu } from '../../include/linux/percpu.ts';
 import { LOCAL_TIMER_VECTOR } from '../irq.ts';
@@ -33,6 +35,7 @@ class hrtimerNode extends Timer {
 
 /** A high-resolution timer: the callback returns HRTIMER_RESTART after `hrtimer_forward` to run again. */
 export class hrtimer {
+  readonly address = newAddress(64);
   readonly function: (timer: hrtimer) => boolean;
   readonly soft: boolean;
   /** The entry in its CPU's queue. */

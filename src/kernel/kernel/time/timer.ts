@@ -5,10 +5,12 @@
  * The wheel: 9 levels of 64 buckets; a level's buckets are 8 times as coarse as those of the level below, and an expiry is rounded *up* to
  * its bucket, so a timer never fires early, and a far one up to 1/8 late. Nothing cascades.
  */
+
 import { this_cpu } from '../../../machine/cpu.ts';
 import { Timer } from '../../../sim/event_queue.ts';
 import { NSEC_PER_SEC } from '../../../sim/time.ts';
 import { kernel, this_cpu_ptr, trace } from '../../current.ts';
+import { newAddress } from '../../include/linux/address.ts';
 import { TIMER_SOFTIRQ } from '../../include/linux/interrupt.ts';
 import type { percpu } from '../../include/linux/percpu.ts';
 import { LOCAL_TIMER_VECTOR } from '../irq.ts';
@@ -39,8 +41,17 @@ export const jiffies_to_usecs = (j: number): number => Math.floor((j * 1_000_000
 export const time_after = (a: number, b: number): boolean => a > b;
 export const time_before = (a: number, b: number): boolean => a < b;
 
+/** Moves an expiry to a whole second, so that timers which needn't be exact wake the machine together. CPUs are 3 jiffies apart. */
+export function round_jiffies(j: number): number {
+  const skewed = j + this_cpu.id * 3;
+  const rest = skewed % kernel().HZ;
+  const rounded = j - rest + (rest < kernel().HZ / 4 ? 0 : kernel().HZ);
+  return rounded > jiffies() ? rounded : j;
+}
+
 /** A timer: `function` runs in softirq context once jiffies has reached `expires`, rounded up to its bucket. */
 export class timer_list {
+  readonly address = newAddress(64);
   readonly function: () => void;
   expires = 0;
   /** Bucket it is in; -1 while inactive. */

@@ -1,0 +1,225 @@
+/**
+ * What a received frame is: its headers, its checksums, its RSS hash (datasheet 7.1.1.7, 7.1.5.2, 7.1.11). The result goes into the descriptor's
+ * write-back; software trusts it, so it says only what was looked at.
+ */
+import { finish, fold, sum16 } from '../../machine/checksum.ts';
+import type { Frame } from '../../wire/frame.ts';
+import { crc32c } from './crc.ts';
+import * as D from './e1000_defines.ts';
+import type { Rss } from './rss.ts';
+
+const ETH_HEADER = 14;
+const ETH_P_IP = 0x0800;
+const ETH_P_IPV6 = 0x86dd;
+const TAG = 4;
+const IPPROTO_TCP = 6;
+const IPPROTO_UDP = 17;
+const IPPROTO_SCTP = 132;
+const IPV6_HEADER = 40;
+const IPV6_HOP = 0;
+const IPV6_ROUTING = 43;
+const IPV6_FRAGMENT = 44;
+const IPV6_DESTINATION = 60;
+
+/** The registers that govern it, read once per frame. */
+export class ClassifierSettings {
+  rxcsum = 0;
+  mrqc = 0;
+  rfctl = 0;
+  /** Ethertype of VLAN tags. */
+  vet = 0x8100;
+}
+
+/** What was found. One object per place in the packet buffer, used again and again. */
+export class Classification {
+  /** RSS type and packet type. */
+  pktInfo = 0;
+  rssHash = 0;
+  /** Checksum bits of status_error. */
+  statusError = 0;
+  /** The tag in the frame; -1 when it has none. */
+  vlan = -1;
+  /** End of the headers that were understood: where header split cuts. */
+  headerEnd = 0;
+  /** For descriptors without RSS hash (RXCSUM.PCSD = 0). */
+  ipId = 0;
+
+  clear(): void {
+    this.pktInfo = 0;
+    this.rssHash = 0;
+    this.statusError = 0;
+    this.vlan = -1;
+    this.headerEnd = 0;
+    this.ipId = 0;
+  }
+}
+
+export class Classifier {
+  readonly #rss: Rss;
+  readonly settings = new ClassifierSettings();
+
+  constructor(rss: Rss) {
+    this.#rss = rss;
+  }
+
+  /** Fills `result` for a frame without errors. */
+  classify(frame: Frame, result: Classification): void {
+    result.clear();
+    const view = frame.view;
+    let l3 = ETH_HEADER;
+    let type = view.getUint16(frame.start + 12);
+    if (type === this.settings.vet && frame.length >= ETH_HEADER + TAG) {
+      result.vlan = view.getUint16(frame.start + ETH_HEADER);
+      type = view.getUint16(frame.start + ETH_HEADER + 2);
+      l3 += TAG;
+    }
+    result.headerEnd = l3;
+    if (type === ETH_P_IP) this.#ipv4(frame, l3, result);
+    else if (type === ETH_P_IPV6) this.#ipv6(frame, l3, result);
+  }
+
+  #ipv4(frame: Frame, l3: number, result: Classification): void {
+    const u8 = frame.u8;
+    const view = frame.view;
+    const ip = frame.start + l3;
+    if (frame.length < l3 + 20 || u8[ip]! >>> 4 !== 4) return;
+    const headerLength = (u8[ip]! & 15) * 4;
+    const total = view.getUint16(ip + 2);
+    if (headerLength < 20 || total < headerLength || l3 + total > frame.length) return;
+    result.pktInfo |= headerLength > 20 ? D.E1000_RXDADV_PKTTYPE_IPV4_EX | D.E1000_RXDADV_PKTTYPE_IPV4 : D.E1000_RXDADV_PKTTYPE_IPV4;
+    result.ipId = view.getUint16(ip + 4);
+    result.headerEnd = l3 + headerLength;
+    if ((this.settings.rxcsum & D.E1000_RXCSUM_IPOFL) !== 0) {
+      result.statusError |= D.E1000_RXD_STAT_IPCS;
+      if (finish(sum16(u8, ip, headerLength, 0)) !== 0) result.statusError |= D.E1000_RXDEXT_STATERR_IPE;
+    }
+    const isFragment = (view.getUint16(ip + 6) & 0x3fff) !== 0;
+    const protocol = u8[ip + 9]!;
+    const length = total - headerLength;
+    const l4 = isFragment ? 0 : this.#l4(frame, l3 + headerLength, length, protocol, ip + 12, 8, result);
+    this.#hashIpv4(u8, ip + 12, ip + headerLength, l4, result);
+  }
+
+  #ipv6(frame: Frame, l3: number, result: Classification): void {
+    const u8 = frame.u8;
+    const ip = frame.start + l3;
+    if (frame.length < l3 + IPV6_HEADER || u8[ip]! >>> 4 !== 6) return;
+    const payload = frame.view.getUint16(ip + 4);
+    if (l3 + IPV6_HEADER + payload > frame.length) return;
+    let protocol = u8[ip + 6]!;
+    let at = IPV6_HEADER;
+    let isFragment = false;
+    let hasExtensions = false;
+    while (protocol === IPV6_HOP || protocol === IPV6_ROUTING || protocol === IPV6_DESTINATION || protocol === IPV6_FRAGMENT) {
+      if (at + 8 > IPV6_HEADER + payload) return;
+      hasExtensions = true;
+      isFragment ||= protocol === IPV6_FRAGMENT;
+      const next = u8[ip + at]!;
+      at += protocol === IPV6_FRAGMENT ? 8 : (u8[ip + at + 1]! + 1) * 8;
+      protocol = next;
+    }
+    result.pktInfo |= hasExtensions ? D.E1000_RXDADV_PKTTYPE_IPV6 | D.E1000_RXDADV_PKTTYPE_IPV6_EX : D.E1000_RXDADV_PKTTYPE_IPV6;
+    result.headerEnd = l3 + Math.min(at, IPV6_HEADER + payload);
+    const length = IPV6_HEADER + payload - at;
+    const l4 = isFragment || length < 0 ? 0 : this.#l4(frame, l3 + at, length, protocol, ip + 8, 32, result);
+    this.#hashIpv6(u8, ip + 8, ip + at, l4, result);
+  }
+
+  /** TCP, UDP or SCTP at `at` of the frame: packet type, checksum. Returns the protocol, 0 when it is none of them. */
+  #l4(frame: Frame, at: number, length: number, protocol: number, addresses: number, addressBytes: number, result: Classification): number {
+    if (protocol === IPPROTO_TCP && length >= 20) {
+      result.pktInfo |= D.E1000_RXDADV_PKTTYPE_TCP;
+      result.headerEnd = at + (frame.u8[frame.start + at + 12]! >>> 4) * 4;
+      if ((this.settings.rxcsum & D.E1000_RXCSUM_TUOFL) === 0) return protocol;
+      result.statusError |= D.E1000_RXD_STAT_TCPCS;
+      this.#checkSum(frame, at, length, protocol, addresses, addressBytes, result);
+      return protocol;
+    }
+    if (protocol === IPPROTO_UDP && length >= 8) {
+      result.pktInfo |= D.E1000_RXDADV_PKTTYPE_UDP;
+      result.headerEnd = at + 8;
+      if ((this.settings.rxcsum & D.E1000_RXCSUM_TUOFL) !== 0) this.#checkUdp(frame, at, length, addresses, addressBytes, result);
+      return protocol;
+    }
+    if (protocol === IPPROTO_SCTP && length >= 12) {
+      result.pktInfo |= D.E1000_RXDADV_PKTTYPE_SCTP;
+      result.headerEnd = at + 12;
+      if ((this.settings.rxcsum & D.E1000_RXCSUM_CRCOFL) !== 0) checkSctp(frame, at, length, result);
+      return protocol;
+    }
+    return 0;
+  }
+
+  /** A UDP checksum of 0 means that the sender made none: nothing is claimed then. */
+  #checkUdp(frame: Frame, at: number, length: number, addresses: number, addressBytes: number, result: Classification): void {
+    const udp = frame.start + at;
+    const udpLength = frame.view.getUint16(udp + 4);
+    if (frame.view.getUint16(udp + 6) === 0 || udpLength < 8 || udpLength > length) return;
+    result.statusError |= D.E1000_RXD_STAT_UDPCS | D.E1000_RXD_STAT_TCPCS | D.E1000_RXD_STAT_UDPV;
+    this.#checkSum(frame, at, udpLength, IPPROTO_UDP, addresses, addressBytes, result);
+  }
+
+  #checkSum(
+    frame: Frame,
+    at: number,
+    length: number,
+    protocol: number,
+    addresses: number,
+    addressBytes: number,
+    result: Classification,
+  ): void {
+    const pseudo = sum16(frame.u8, addresses, addressBytes, protocol + length);
+    if (finish(sum16(frame.u8, frame.start + at, length, pseudo)) !== 0) result.statusError |= D.E1000_RXDEXT_STATERR_L4E;
+  }
+
+  #hashIpv4(u8: Uint8Array, addresses: number, ports: number, l4: number, result: Classification): void {
+    const mrqc = this.settings.mrqc;
+    if ((mrqc & D.E1000_MRQC_ENABLE_MASK) === 0) return;
+    const hashed = this.#typeIpv4(mrqc, l4);
+    if (hashed === D.E1000_RXDADV_RSSTYPE_NONE) return;
+    result.pktInfo |= hashed;
+    let hash = this.#rss.piece(u8, addresses, 8, 0);
+    if (hashed !== D.E1000_RXDADV_RSSTYPE_IPV4) hash ^= this.#rss.piece(u8, ports, 4, 8);
+    result.rssHash = hash >>> 0;
+  }
+
+  #typeIpv4(mrqc: number, l4: number): number {
+    if (l4 === IPPROTO_TCP && (mrqc & D.E1000_MRQC_RSS_FIELD_IPV4_TCP) !== 0) return D.E1000_RXDADV_RSSTYPE_IPV4_TCP;
+    if (l4 === IPPROTO_UDP && (mrqc & D.E1000_MRQC_RSS_FIELD_IPV4_UDP) !== 0) return D.E1000_RXDADV_RSSTYPE_IPV4_UDP;
+    return (mrqc & D.E1000_MRQC_RSS_FIELD_IPV4) !== 0 ? D.E1000_RXDADV_RSSTYPE_IPV4 : D.E1000_RXDADV_RSSTYPE_NONE;
+  }
+
+  #hashIpv6(u8: Uint8Array, addresses: number, ports: number, l4: number, result: Classification): void {
+    const mrqc = this.settings.mrqc;
+    if ((mrqc & D.E1000_MRQC_ENABLE_MASK) === 0) return;
+    const hashed = this.#typeIpv6(mrqc, l4);
+    if (hashed === D.E1000_RXDADV_RSSTYPE_NONE) return;
+    result.pktInfo |= hashed;
+    let hash = this.#rss.piece(u8, addresses, 32, 0);
+    if (hashed !== D.E1000_RXDADV_RSSTYPE_IPV6) hash ^= this.#rss.piece(u8, ports, 4, 32);
+    result.rssHash = hash >>> 0;
+  }
+
+  /** Simplified: the _EX types, which would take addresses from extension headers, are not produced; the driver disables them (RFCTL.IPV6_EX_DIS). */
+  #typeIpv6(mrqc: number, l4: number): number {
+    if (l4 === IPPROTO_TCP && (mrqc & D.E1000_MRQC_RSS_FIELD_IPV6_TCP) !== 0) return D.E1000_RXDADV_RSSTYPE_IPV6_TCP;
+    if (l4 === IPPROTO_UDP && (mrqc & D.E1000_MRQC_RSS_FIELD_IPV6_UDP) !== 0) return D.E1000_RXDADV_RSSTYPE_IPV6_UDP;
+    return (mrqc & D.E1000_MRQC_RSS_FIELD_IPV6) !== 0 ? D.E1000_RXDADV_RSSTYPE_IPV6 : D.E1000_RXDADV_RSSTYPE_NONE;
+  }
+}
+
+/** SCTP carries a CRC32c, least significant byte first, computed with the field taken as zero (RFC 9260, appendix A). */
+function checkSctp(frame: Frame, at: number, length: number, result: Classification): void {
+  result.statusError |= D.E1000_RXD_STAT_TCPCS;
+  const field = frame.start + at + 8;
+  const received = frame.view.getUint32(field, true);
+  frame.view.setUint32(field, 0, true);
+  if (crc32c(frame.u8, frame.start + at, length) !== received) result.statusError |= D.E1000_RXDEXT_STATERR_L4E;
+  frame.view.setUint32(field, received, true);
+}
+
+/** The whole-packet checksum of descriptors without RSS hash: everything from byte `from` on (RXCSUM.PCSS). */
+export function packetChecksum(frame: Frame, from: number): number {
+  if (from >= frame.length) return 0;
+  return fold(sum16(frame.u8, frame.start + from, frame.length - from, 0));
+}

@@ -1,0 +1,320 @@
+/**
+ * The Intel 82576 (one port of it) as a PCI device and as a port of a cable. The parts do the work; here they are put together: register access,
+ * reset, link, and the way to and from the wire.
+ */
+import type { PciDevice, PciHost } from '../../machine/pci.ts';
+import { Timer } from '../../sim/event_queue.ts';
+import { InvariantError } from '../../sim/invariant.ts';
+import type { Simulation } from '../../sim/simulation.ts';
+import type { Nanoseconds } from '../../sim/time.ts';
+import type { Frame, FramePool } from '../../wire/frame.ts';
+import type { Port, WireEnd } from '../../wire/port.ts';
+import { Clock } from './clock.ts';
+import * as D from './e1000_defines.ts';
+import * as R from './e1000_regs.ts';
+import { Filter } from './filter.ts';
+import { FlowControl, PAUSE_QUANTUM_BITS } from './flow_control.ts';
+import { Interrupts, VECTORS } from './interrupts.ts';
+import { Nvm } from './nvm.ts';
+import type { DropReason, NicObserver, RegisterObserver } from './observer.ts';
+import { Phy } from './phy.ts';
+import { PostedWrites, RegisterError } from './register_file.ts';
+import { RegisterValues } from './register_values.ts';
+import { registerMap } from './registers.ts';
+import { Rss } from './rss.ts';
+import { RxEngine } from './rx_engine.ts';
+import { Statistics } from './statistics.ts';
+import { TxEngine } from './tx_engine.ts';
+
+export interface IgbOptions {
+  /** The station address in the EEPROM. */
+  readonly mac: Uint8Array;
+  /** From the start of auto-negotiation to the link: about two seconds with real 1000BASE-T partners. */
+  readonly autonegotiationNs: Nanoseconds;
+}
+
+export const igbDefaults: IgbOptions = {
+  mac: Uint8Array.of(0x02, 0, 0, 0, 0, 1),
+  autonegotiationNs: 1_000_000,
+};
+
+export class IgbDevice implements PciDevice, Port {
+  readonly name: string;
+  readonly vendorId = 0x8086;
+  readonly deviceId = 0x10c9;
+  readonly subsystemVendorId = 0x8086;
+  readonly subsystemId = 0xa03c;
+  readonly revision = 1;
+  readonly msixVectors = VECTORS;
+
+  readonly simulation: Simulation;
+  readonly pool: FramePool;
+  readonly options: IgbOptions;
+  readonly observers: NicObserver[] = [];
+  registerObserver: RegisterObserver | null = null;
+
+  readonly registers: RegisterValues;
+  readonly statistics: Statistics;
+  readonly nvm: Nvm;
+  readonly clock: Clock;
+  readonly filter: Filter;
+  readonly rss: Rss;
+  readonly phy: Phy;
+  readonly interrupts: Interrupts;
+  readonly flowControl: FlowControl;
+  readonly tx: TxEngine;
+  readonly rx: RxEngine;
+
+  #host: PciHost | null = null;
+  #end: WireEnd | null = null;
+  readonly #writes = new PostedWrites();
+  readonly #arrival: Timer;
+  #applying = false;
+  /** Loopback: the port's own wire. */
+  #loopbackFreeAt: Nanoseconds = 0;
+
+  constructor(name: string, simulation: Simulation, pool: FramePool, options: Partial<IgbOptions> = {}) {
+    this.name = name;
+    this.simulation = simulation;
+    this.pool = pool;
+    this.options = { ...igbDefaults, ...options };
+    this.registers = new RegisterValues(registerMap, name);
+    this.statistics = new Statistics(this.registers);
+    this.nvm = new Nvm(this.registers, this.options.mac);
+    this.clock = new Clock(simulation, this.registers);
+    this.filter = new Filter(this.registers);
+    this.rss = new Rss(this.registers);
+    this.phy = new Phy(this);
+    this.interrupts = new Interrupts(this);
+    this.flowControl = new FlowControl(this);
+    this.tx = new TxEngine(this);
+    this.rx = new RxEngine(this);
+    this.nvm.loadAddress();
+    this.#arrival = new Timer(`${name} posted writes`, () => this.applyWrites(simulation.now));
+  }
+
+  get host(): PciHost {
+    if (this.#host === null) throw new InvariantError(`${this.name} is in no slot`);
+    return this.#host;
+  }
+
+  // --- PciDevice ---
+
+  attach(host: PciHost): void {
+    this.#host = host;
+  }
+
+  /** A read pushes the writes that were posted before it (PCI Express, ordering rules). */
+  readl(offset: number): number {
+    this.applyWrites(Number.POSITIVE_INFINITY);
+    const registers = this.registers;
+    const slot = registers.slot(offset);
+    const row = registers.map.rows[slot]!;
+    if (row.access === 'WO') throw new RegisterError(this.name, `read of write-only ${registers.map.nameOf(slot)}`, offset);
+    const stored = registers.u32[slot]!;
+    const value = row.read === undefined ? stored : row.read(this, registers.map.indices[slot]!, stored);
+    if (row.access === 'RC') registers.u32[slot] = 0;
+    if (this.registerObserver !== null) this.registerObserver.access(this.name, false, registers.map.nameOf(slot), value >>> 0);
+    return value >>> 0;
+  }
+
+  writel(offset: number, value: number, time: Nanoseconds): void {
+    const registers = this.registers;
+    const slot = registers.slot(offset);
+    const row = registers.map.rows[slot]!;
+    if (row.access === 'RO' || (row.access === 'RC' && row.written === undefined))
+      throw new RegisterError(this.name, `write to read-only ${registers.map.nameOf(slot)}`, offset);
+    if (this.registerObserver !== null) this.registerObserver.access(this.name, true, registers.map.nameOf(slot), value >>> 0);
+    const arrival = this.#writes.add(slot, value >>> 0, Math.max(time, this.simulation.now));
+    if (row.issued !== undefined) row.issued(this, registers.map.indices[slot]!, value >>> 0, arrival);
+  }
+
+  /** Applies the writes that have arrived by `until`. */
+  applyWrites(until: Nanoseconds): void {
+    if (this.#writes.empty || this.#applying) return;
+    this.#applying = true;
+    try {
+      for (let slot = this.#writes.due(until); slot >= 0; slot = this.#writes.due(until)) {
+        const value = this.#writes.value;
+        const time = this.#writes.nextTime;
+        this.#writes.next();
+        this.#apply(slot, value, time);
+      }
+    } finally {
+      this.#applying = false;
+    }
+    if (this.#arrival.pending && this.#writes.empty) this.simulation.cancel(this.#arrival);
+  }
+
+  /** Stores a write and sets off what it does. */
+  #apply(slot: number, value: number, time: Nanoseconds): void {
+    const registers = this.registers;
+    const row = registers.map.rows[slot]!;
+    const u32 = registers.u32;
+    if (row.access === 'RW1C') u32[slot] = u32[slot]! & ~value;
+    else if (row.access === 'RW' || row.access === 'WO') {
+      const writable = row.writable ?? 0xffffffff;
+      u32[slot] = (u32[slot]! & ~writable) | (value & writable);
+    }
+    if (row.written !== undefined) row.written(this, registers.map.indices[slot]!, row.access === 'RW' ? u32[slot]! : value, time);
+  }
+
+  /** The arrival of a write at `time` is an event of its own. */
+  wakeForWrites(time: Nanoseconds): void {
+    if (!this.#arrival.pending || this.#arrival.expires > time) this.simulation.at(time, this.#arrival);
+    else if (this.#writes.lastTime > this.#arrival.expires) this.simulation.at(this.#arrival.expires, this.#arrival);
+  }
+
+  /** Something waits for software: whatever is under way may be what it waits for. */
+  watchPendingWrites(): void {
+    if (!this.#writes.empty) this.wakeForWrites(Math.max(this.#writes.nextTime, this.simulation.now));
+  }
+
+  get nextWriteAt(): Nanoseconds {
+    return this.#writes.nextTime;
+  }
+
+  // --- general registers ---
+
+  /** STATUS: link, speed and mastership as they are now. */
+  status(): number {
+    const control = this.registers.get(R.E1000_CTRL);
+    let status = 0x80000401;
+    if ((control & D.E1000_CTRL_GIO_MASTER_DISABLE) === 0) status |= D.E1000_STATUS_GIO_MASTER_ENABLE;
+    if (this.linkUp) status |= D.E1000_STATUS_LU;
+    if (this.tx.buffer.pausedUntil > this.simulation.now) status |= D.E1000_STATUS_TXOFF;
+    if (!this.phy.linkUp || this.phy.speed === D.SPEED_1000) status |= D.E1000_STATUS_SPEED_1000;
+    else if (this.phy.speed === D.SPEED_100) status |= D.E1000_STATUS_SPEED_100;
+    return status >>> 0;
+  }
+
+  controlWritten(value: number, time: Nanoseconds): void {
+    if ((value & (D.E1000_CTRL_RST | D.E1000_CTRL_DEV_RST)) !== 0) this.#reset(time);
+    else if ((value & D.E1000_CTRL_PHY_RST) !== 0) {
+      this.phy.hardReset(time);
+      this.registers.set(R.E1000_CTRL, value & ~D.E1000_CTRL_PHY_RST);
+    }
+    this.tx.kick();
+  }
+
+  /** CTRL.RST (4.2.1.5): everything but the PHY, the semaphores and what wake-up needs. */
+  #reset(time: Nanoseconds): void {
+    const linkUp = this.phy.linkUp;
+    this.registers.reset();
+    this.interrupts.reset();
+    this.tx.reset();
+    this.rx.reset();
+    this.clock.reset(time);
+    this.flowControl.reset();
+    this.rss.keyWritten();
+    this.filter.addressesWritten();
+    this.nvm.loadAddress();
+    if (linkUp) this.interrupts.causeOther(D.E1000_ICR_LSC, time);
+  }
+
+  /** SWSM: a read returns whether SMBI was taken, and takes it. */
+  takeSemaphore(value: number): number {
+    this.registers.set(R.E1000_SWSM, value | D.E1000_SWSM_SMBI);
+    return value;
+  }
+
+  // --- link ---
+
+  connect(end: WireEnd): void {
+    this.#end = end;
+    if (end.rateBps > 0) this.linkChanged(end.rateBps);
+  }
+
+  /** Port: the cable's other end came or went. */
+  linkChanged(rateBps: number): void {
+    this.applyWrites(this.simulation.now);
+    this.phy.cable(rateBps, this.simulation.now);
+  }
+
+  /** The PHY's link came up or went down. */
+  linkChangedTo(now: Nanoseconds): void {
+    if (this.#host === null) return;
+    this.interrupts.causeOther(D.E1000_ICR_LSC, now);
+    this.tx.kick();
+  }
+
+  get linkUp(): boolean {
+    return this.phy.linkUp && ((this.registers.get(R.E1000_CTRL) & D.E1000_CTRL_SLU) !== 0 || this.#loopback);
+  }
+
+  get rateBps(): number {
+    return this.#end === null || this.#end.rateBps === 0 ? 1e9 : this.#end.rateBps;
+  }
+
+  get #loopback(): boolean {
+    return (this.registers.get(R.E1000_RCTL) & D.E1000_RCTL_LBM_MASK) !== 0 || this.phy.loopback;
+  }
+
+  // --- to and from the wire ---
+
+  get canReachWire(): boolean {
+    return this.#loopback || (this.linkUp && this.#end !== null && this.#end.rateBps > 0);
+  }
+
+  get canTransmit(): boolean {
+    return this.canReachWire;
+  }
+
+  get wireFreeAt(): Nanoseconds {
+    return this.#loopback ? this.#loopbackFreeAt : this.#end!.freeAt;
+  }
+
+  /** Sends a frame now; returns when its last bit and the gap have left. */
+  putOnWire(frame: Frame, now: Nanoseconds, descriptor: number, stamped: boolean): Nanoseconds {
+    const first = frame.u8[frame.start]!;
+    const multicast = (first & 1) !== 0;
+    this.statistics.sent(frame.length, multicast, multicast && this.filter.isBroadcast(frame));
+    const start = Math.max(now, this.wireFreeAt);
+    if (stamped) this.clock.stampTransmit(start);
+    if (this.observers.length > 0) this.#notifyTransmitted(frame, start, descriptor);
+    return this.#loopback ? this.#sendToSelf(frame, start) : this.#end!.send(frame, now);
+  }
+
+  #sendToSelf(frame: Frame, start: Nanoseconds): Nanoseconds {
+    this.#loopbackFreeAt = start + Math.round((frame.wireBytes * 8e9) / this.rateBps);
+    this.simulation.once(this.#loopbackFreeAt, `${this.name} loopback`, () => this.rx.receive(frame, true));
+    return this.#loopbackFreeAt;
+  }
+
+  /** Port: a frame has arrived. */
+  receive(frame: Frame): void {
+    if (this.#loopback || !this.linkUp) {
+      if (this.observers.length > 0) this.notifyReceived(frame, -1, this.simulation.now, 0, 'receiver disabled');
+      this.pool.release(frame);
+      return;
+    }
+    this.rx.receive(frame);
+  }
+
+  pauseTransmission(quanta: number, now: Nanoseconds): void {
+    this.tx.buffer.pausedUntil = now + Math.round((quanta * PAUSE_QUANTUM_BITS * 1e9) / this.rateBps);
+    this.tx.kick();
+  }
+
+  bufferFilled(bytes: number, now: Nanoseconds): void {
+    this.flowControl.filled(bytes, now);
+  }
+
+  bufferDrained(bytes: number, now: Nanoseconds): void {
+    this.flowControl.drained(bytes, now);
+  }
+
+  // --- observers ---
+
+  #notifyTransmitted(frame: Frame, time: Nanoseconds, descriptor: number): void {
+    for (const observer of this.observers) observer.transmitted(frame, frame.queue, time, descriptor);
+  }
+
+  notifyReceived(frame: Frame, queue: number, time: Nanoseconds, rssHash: number, dropped: DropReason | null): void {
+    for (const observer of this.observers) observer.received(frame, queue, time, rssHash, dropped);
+  }
+
+  notifyDiscarded(frame: Frame, queue: number, time: Nanoseconds, reason: DropReason): void {
+    for (const observer of this.observers) observer.discarded(frame, queue, time, reason);
+  }
+}

@@ -1,0 +1,198 @@
+/**
+ * What the device does to a packet on its way out (datasheet 7.2.4, 7.2.5): cutting a large send into segments, putting in checksums, VLAN tag and
+ * padding. The driver has left the pseudo-header's sum in the checksum field (without the length when segments are cut), so that the device only adds.
+ */
+import { finish, sum16 } from '../../machine/checksum.ts';
+import { type Frame, MIN_FRAME } from '../../wire/frame.ts';
+import { copyBytes } from './copy.ts';
+import { crc32c } from './crc.ts';
+import * as D from './e1000_defines.ts';
+
+export const VLAN_TAG = 4;
+const ADDRESSES = 12;
+const MAX_HEADER = 512;
+/** Offsets in the headers. */
+const IP4_TOT_LEN = 2;
+const IP4_ID = 4;
+const IP4_CHECK = 10;
+const IP6_PAYLOAD_LEN = 4;
+const IP6_HEADER = 40;
+const TCP_SEQ = 4;
+const TCP_OFFSET_FLAGS = 12;
+const TCP_CHECK = 16;
+const UDP_LEN = 4;
+const UDP_CHECK = 6;
+const SCTP_CHECKSUM = 8;
+
+/** What a context descriptor says (7.2.2.3). Each queue has two. */
+export class TxContext {
+  vlan = 0;
+  macLength = 0;
+  ipLength = 0;
+  isIpv4 = false;
+  l4Type = D.E1000_ADVTXD_TUCMD_L4T_UDP;
+  l4Length = 0;
+  mss = 0;
+
+  load(vlanMacIpLens: number, typeTucmd: number, mssL4len: number): void {
+    this.vlan = vlanMacIpLens >>> D.E1000_ADVTXD_VLAN_SHIFT;
+    this.macLength = (vlanMacIpLens & D.E1000_ADVTXD_MACLEN_MASK) >>> D.E1000_ADVTXD_MACLEN_SHIFT;
+    this.ipLength = vlanMacIpLens & D.E1000_ADVTXD_IPLEN_MASK;
+    this.isIpv4 = (typeTucmd & D.E1000_ADVTXD_TUCMD_IPV4) !== 0;
+    this.l4Type = typeTucmd & D.E1000_ADVTXD_TUCMD_L4T_MASK;
+    this.l4Length = (mssL4len >>> D.E1000_ADVTXD_L4LEN_SHIFT) & 0xff;
+    this.mss = mssL4len >>> D.E1000_ADVTXD_MSS_SHIFT;
+  }
+
+  get headerLength(): number {
+    return this.macLength + this.ipLength + this.l4Length;
+  }
+
+  clear(): void {
+    this.load(0, 0, 0);
+  }
+}
+
+/** Offset of the 16-bit checksum in the layer 4 header. */
+function checkOffset(l4Type: number): number {
+  return l4Type === D.E1000_ADVTXD_TUCMD_L4T_TCP ? TCP_CHECK : UDP_CHECK;
+}
+
+/** A UDP checksum that comes out as 0 is sent as ones, because 0 means none (RFC 768). */
+function checkValue(sum: number, l4Type: number): number {
+  const check = finish(sum);
+  return check === 0 && l4Type === D.E1000_ADVTXD_TUCMD_L4T_UDP ? 0xffff : check;
+}
+
+/** Puts IP and layer 4 checksums into a whole packet of `length` bytes that begins at `at`. */
+export function insertChecksums(frame: Frame, at: number, length: number, context: TxContext, ip: boolean, l4: boolean): void {
+  const l3 = at + context.macLength;
+  if (ip) frame.view.setUint16(l3 + IP4_CHECK, finish(sum16(frame.u8, l3, context.ipLength, 0)));
+  if (!l4) return;
+  const start = l3 + context.ipLength;
+  const bytes = length - context.macLength - context.ipLength;
+  if (context.l4Type === D.E1000_ADVTXD_TUCMD_L4T_SCTP) {
+    frame.view.setUint32(start + SCTP_CHECKSUM, 0);
+    frame.view.setUint32(start + SCTP_CHECKSUM, crc32c(frame.u8, start, bytes), true);
+    return;
+  }
+  frame.view.setUint16(start + checkOffset(context.l4Type), checkValue(sum16(frame.u8, start, bytes, 0), context.l4Type));
+}
+
+/** Legacy checksum offload (7.2.2.1): the sum from CSS to the end goes to CSO. */
+export function insertLegacyChecksum(frame: Frame, at: number, length: number, css: number, cso: number): void {
+  if (css >= length || cso + 2 > length) return;
+  frame.view.setUint16(at + cso, finish(sum16(frame.u8, at + css, length - css, 0)));
+}
+
+/** Opens a gap after the addresses of a frame that was stored VLAN_TAG bytes too far and puts the tag in. */
+export function insertVlanTag(frame: Frame, ethertype: number, tag: number): void {
+  const start = frame.start;
+  frame.u8.copyWithin(start, start + VLAN_TAG, start + VLAN_TAG + ADDRESSES);
+  frame.view.setUint16(start + ADDRESSES, ethertype);
+  frame.view.setUint16(start + ADDRESSES + 2, tag);
+}
+
+/** Zeroes between a short packet's end and the shortest frame (TCTL.PSP). The frame's length is set already. */
+export function pad(frame: Frame, length: number): void {
+  if (length < MIN_FRAME) frame.u8.fill(0, frame.start + length, frame.start + MIN_FRAME);
+}
+
+/** Cuts one large send: keeps its header and what is the same in all segments' checksums. */
+export class Segmenter {
+  readonly header = new Uint8Array(MAX_HEADER);
+  readonly #view = new DataView(this.header.buffer);
+  #headerLength = 0;
+  #macLength = 0;
+  #l4At = 0;
+  #isIpv4 = false;
+  #isTcp = false;
+  #l4Type = 0;
+  #l4Length = 0;
+  #mss = 0;
+  #ipCheck = false;
+  #ipId = 0;
+  #sequence = 0;
+  #flags = 0;
+  #ipBase = 0;
+  #l4Base = 0;
+  #firstMask = 0;
+  #middleMask = 0;
+  #lastMask = 0;
+
+  /** The whole header is in `header`. `flagsLow` and `flagsHigh` are DTXTCPFLGL and DTXTCPFLGH. */
+  begin(context: TxContext, ipCheck: boolean, flagsLow: number, flagsHigh: number): void {
+    this.#headerLength = context.headerLength;
+    this.#macLength = context.macLength;
+    this.#l4At = context.macLength + context.ipLength;
+    this.#isIpv4 = context.isIpv4;
+    this.#l4Type = context.l4Type;
+    this.#isTcp = context.l4Type === D.E1000_ADVTXD_TUCMD_L4T_TCP;
+    this.#l4Length = context.l4Length;
+    this.#mss = context.mss;
+    this.#ipCheck = ipCheck;
+    this.#firstMask = flagsLow & 0xfff;
+    this.#middleMask = (flagsLow >>> 16) & 0xfff;
+    this.#lastMask = flagsHigh & 0xfff;
+    this.#readFields(context.ipLength);
+  }
+
+  /** Takes out of the header what differs from segment to segment, and sums up the rest. */
+  #readFields(ipLength: number): void {
+    const view = this.#view;
+    const ip = this.#macLength;
+    if (this.#isIpv4) {
+      this.#ipId = view.getUint16(ip + IP4_ID);
+      view.setUint16(ip + IP4_TOT_LEN, 0);
+      view.setUint16(ip + IP4_ID, 0);
+      this.#ipBase = sum16(this.header, ip, ipLength, 0);
+    }
+    if (this.#isTcp) {
+      this.#sequence = view.getUint32(this.#l4At + TCP_SEQ);
+      this.#flags = view.getUint16(this.#l4At + TCP_OFFSET_FLAGS);
+      view.setUint32(this.#l4At + TCP_SEQ, 0);
+      view.setUint16(this.#l4At + TCP_OFFSET_FLAGS, 0);
+    } else view.setUint16(this.#l4At + UDP_LEN, 0);
+    this.#l4Base = sum16(this.header, this.#l4At, this.#l4Length, 0);
+  }
+
+  /** Writes the header of segment `index` in front of its `payload` bytes, which are in place. `at` is where the header begins. */
+  writeHeader(frame: Frame, at: number, index: number, payload: number, isLast: boolean): void {
+    copyBytes(this.header, 0, frame.u8, at, this.#headerLength);
+    this.#writeIp(frame.view, at + this.#macLength, index, payload);
+    const l4 = at + this.#l4At;
+    const length = this.#l4Length + payload;
+    const sum = this.#l4Base + sum16(frame.u8, at + this.#headerLength, payload, 0) + length;
+    if (this.#isTcp) this.#writeTcp(frame.view, l4, index, sum, isLast);
+    else {
+      frame.view.setUint16(l4 + UDP_LEN, length);
+      frame.view.setUint16(l4 + UDP_CHECK, checkValue(sum + length, this.#l4Type));
+    }
+  }
+
+  #writeIp(view: DataView, ip: number, index: number, payload: number): void {
+    const length = this.#headerLength - this.#macLength + payload;
+    if (!this.#isIpv4) {
+      view.setUint16(ip + IP6_PAYLOAD_LEN, length - IP6_HEADER);
+      return;
+    }
+    const id = (this.#ipId + index) & 0xffff;
+    view.setUint16(ip + IP4_TOT_LEN, length);
+    view.setUint16(ip + IP4_ID, id);
+    if (this.#ipCheck) view.setUint16(ip + IP4_CHECK, finish(this.#ipBase + length + id));
+  }
+
+  #writeTcp(view: DataView, tcp: number, index: number, sum: number, isLast: boolean): void {
+    const sequence = (this.#sequence + index * this.#mss) >>> 0;
+    const word = this.#flags & (0xf000 | this.#flagMask(index, isLast));
+    view.setUint32(tcp + TCP_SEQ, sequence);
+    view.setUint16(tcp + TCP_OFFSET_FLAGS, word);
+    view.setUint16(tcp + TCP_CHECK, finish(sum + (sequence >>> 16) + (sequence & 0xffff) + word));
+  }
+
+  /** A send that fits into one segment is first and last at once: it keeps what the last keeps, and CWR of the first (Simplified: not documented). */
+  #flagMask(index: number, isLast: boolean): number {
+    if (index === 0) return isLast ? this.#firstMask | this.#lastMask : this.#firstMask;
+    return isLast ? this.#lastMask : this.#middleMask;
+  }
+}

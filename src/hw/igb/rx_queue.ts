@@ -1,0 +1,65 @@
+/** One receive queue: its descriptor ring and what SRRCTL says about its buffers. */
+import type { Nanoseconds } from '../../sim/time.ts';
+import * as D from './e1000_defines.ts';
+
+const KIB = 1024;
+const HEADER_UNIT = 64;
+/** Buffer sizes of RCTL.BSIZE, for queues whose SRRCTL gives none. */
+const legacySizes = [2048, 1024, 512, 256] as const;
+
+export class RxQueue {
+  readonly index: number;
+  base = 0;
+  /** Descriptors in the ring. */
+  size = 0;
+  head = 0;
+  tail = 0;
+  enabled = false;
+  dropEnabled = false;
+  bufferSize = 0;
+  headerSize = 0;
+  descriptorType = D.E1000_SRRCTL_DESCTYPE_LEGACY;
+  /** Interrupt when no more descriptors than this are left; 0: never. */
+  minimumThreshold = 0;
+  /** When descriptors handed over to an empty queue have been fetched. */
+  availableFrom: Nanoseconds = 0;
+
+  constructor(index: number) {
+    this.index = index;
+  }
+
+  get available(): number {
+    const free = this.tail - this.head;
+    return free >= 0 ? free : free + this.size;
+  }
+
+  /** Bytes a descriptor's packet buffer takes. */
+  bufferBytes(rctl: number): number {
+    return this.bufferSize > 0 ? this.bufferSize : legacySizes[(rctl & D.E1000_RCTL_SZ_MASK) >>> 16]!;
+  }
+
+  next(index: number): number {
+    return index + 1 === this.size ? 0 : index + 1;
+  }
+
+  configure(srrctl: number): void {
+    this.bufferSize = (srrctl & D.E1000_SRRCTL_BSIZEPKT_MASK) * KIB;
+    this.headerSize = ((srrctl & D.E1000_SRRCTL_BSIZEHDR_MASK) >>> 8) * HEADER_UNIT;
+    this.descriptorType = srrctl & D.E1000_SRRCTL_DESCTYPE_MASK;
+    this.minimumThreshold = ((srrctl & D.E1000_SRRCTL_RDMTS_MASK) >>> D.E1000_SRRCTL_RDMTS_SHIFT) * 16;
+    this.dropEnabled = (srrctl & D.E1000_SRRCTL_DROP_EN) !== 0;
+  }
+
+  stop(): void {
+    this.enabled = false;
+    this.head = 0;
+    this.tail = 0;
+  }
+
+  reset(): void {
+    this.base = 0;
+    this.size = 0;
+    this.availableFrom = 0;
+    this.stop();
+  }
+}

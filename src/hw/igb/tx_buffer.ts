@@ -1,0 +1,109 @@
+/**
+ * The transmit packet buffer and the MAC behind it: frames that have been fetched wait here for the wire, in order. The buffer is finite
+ * (TXPBS); a frame's room is free again when its last bit has left. The MAC stops while the partner's pause frames say so (datasheet 3.7.5).
+ */
+import type { Nanoseconds } from '../../sim/time.ts';
+import type { Frame } from '../../wire/frame.ts';
+import type { IgbDevice } from './igb_device.ts';
+
+/** A place in the buffer. */
+class Slot {
+  frame: Frame | null = null;
+  /** The last byte has been fetched. */
+  readyAt: Nanoseconds = 0;
+  descriptor = 0;
+  stamped = false;
+}
+
+export class TxBuffer {
+  readonly #device: IgbDevice;
+  readonly #slots: Slot[] = [];
+  #first = 0;
+  #count = 0;
+  #bytes = 0;
+  /** The frame that is on its way out: its room is taken until then. */
+  #leaving = 0;
+  #leavesAt: Nanoseconds = 0;
+  pausedUntil: Nanoseconds = 0;
+
+  constructor(device: IgbDevice) {
+    this.#device = device;
+    for (let i = 0; i < 64; i++) this.#slots.push(new Slot());
+  }
+
+  /** Frames that wait. */
+  get packets(): number {
+    return this.#count;
+  }
+
+  /** Is there room for one more frame of `length` bytes in a buffer of `size`? */
+  hasRoom(length: number, size: number, now: Nanoseconds): boolean {
+    const leaving = this.#leavesAt > now ? this.#leaving : 0;
+    return this.#bytes + leaving + length <= size;
+  }
+
+  get isEmpty(): boolean {
+    return this.#count === 0;
+  }
+
+  /** The instant at which the frame on the wire gives its room back. */
+  get leavesAt(): Nanoseconds {
+    return this.#leavesAt;
+  }
+
+  push(frame: Frame, readyAt: Nanoseconds, descriptor: number, stamped: boolean): void {
+    if (this.#count === this.#slots.length) this.#grow();
+    const slot = this.#slots[(this.#first + this.#count) & (this.#slots.length - 1)]!;
+    slot.frame = frame;
+    slot.readyAt = readyAt;
+    slot.descriptor = descriptor;
+    slot.stamped = stamped;
+    this.#count++;
+    this.#bytes += frame.length;
+  }
+
+  /** When the MAC has something to do next: Infinity while it waits for the buffer, the link or the end of a pause without end. */
+  due(now: Nanoseconds): Nanoseconds {
+    if (this.#count === 0 || !this.#device.canTransmit) return Number.POSITIVE_INFINITY;
+    const at = Math.max(this.#slots[this.#first]!.readyAt, this.#device.wireFreeAt, this.pausedUntil);
+    return at > now ? at : now;
+  }
+
+  /** Puts what is due on the wire: one frame, since the wire is busy then. */
+  transmit(now: Nanoseconds): void {
+    while (this.due(now) <= now) this.#send(now);
+  }
+
+  #send(now: Nanoseconds): void {
+    const slot = this.#slots[this.#first]!;
+    const frame = slot.frame!;
+    slot.frame = null;
+    this.#first = (this.#first + 1) & (this.#slots.length - 1);
+    this.#count--;
+    this.#bytes -= frame.length;
+    this.#leaving = frame.length;
+    this.#leavesAt = this.#device.putOnWire(frame, now, slot.descriptor, slot.stamped);
+  }
+
+  /** Gives up all that waits: reset. */
+  clear(): void {
+    while (this.#count > 0) {
+      const slot = this.#slots[this.#first]!;
+      this.#device.pool.release(slot.frame!);
+      slot.frame = null;
+      this.#first = (this.#first + 1) & (this.#slots.length - 1);
+      this.#count--;
+    }
+    this.#bytes = 0;
+    this.pausedUntil = 0;
+  }
+
+  #grow(): void {
+    const ordered: Slot[] = [];
+    for (let i = 0; i < this.#count; i++) ordered.push(this.#slots[(this.#first + i) & (this.#slots.length - 1)]!);
+    for (let i = this.#count; i > 0; i--) ordered.push(new Slot());
+    this.#slots.length = 0;
+    for (const slot of ordered) this.#slots.push(slot);
+    this.#first = 0;
+  }
+}

@@ -1,0 +1,307 @@
+/**
+ * Transmission (datasheet 7.2): doorbell → descriptor fetch → payload DMA into the packet buffer → segmentation and offloads → MAC → write-back and
+ * interrupt. Queues take turns packet by packet.
+ *
+ * One timer drives it all. A packet is built at the instant its last byte has been fetched; latency is paid when a queue wakes up (descriptors) and
+ * when the DMA engine was idle (payload), because requests overlap. The segments of a large send are fetched together as far as there is room: each
+ * knows when its own last byte is there. In the long run this makes one event per frame, that of the MAC.
+ *
+ * Simplified: descriptors are read together with the payload instead of one fetch earlier (their owner must not change them anyway), so PTHRESH and
+ * HTHRESH, which govern how far ahead the device reads, have no effect; a write-back is visible when it is sent, not PcieTiming.writeLatencyNs later.
+ */
+import { Timer } from '../../sim/event_queue.ts';
+import type { Nanoseconds } from '../../sim/time.ts';
+import { type Frame, MIN_FRAME } from '../../wire/frame.ts';
+import * as D from './e1000_defines.ts';
+import { DESCRIPTOR_SIZE } from './e1000_desc.ts';
+import * as R from './e1000_regs.ts';
+import type { IgbDevice } from './igb_device.ts';
+import { insertChecksums, insertLegacyChecksum, insertVlanTag, pad, Segmenter, VLAN_TAG } from './offload.ts';
+import { TxBuffer } from './tx_buffer.ts';
+import { TxPacket, TxQueue } from './tx_queue.ts';
+
+export const TX_QUEUES = 16;
+const NEVER = Number.POSITIVE_INFINITY;
+const STATUS = 12;
+
+export class TxEngine {
+  readonly buffer: TxBuffer;
+  readonly queues: readonly TxQueue[];
+  readonly #device: IgbDevice;
+  readonly #timer: Timer;
+  readonly #packet = new TxPacket();
+  readonly #segmenter = new Segmenter();
+  /** A packet is being fetched. */
+  #fetching = false;
+  /** Its next frame's last byte is there at this instant. */
+  #readyAt: Nanoseconds = 0;
+  /** All of it has been fetched, ahead of time; it counts as done at this instant. */
+  #doneAt: Nanoseconds = NEVER;
+  /** The read side of the PCIe link is busy until then. */
+  #dmaFreeAt: Nanoseconds = 0;
+  #lastServed = TX_QUEUES - 1;
+  /** Doorbells under way. */
+  #ringing = 0;
+  /** Faults on demand: queues that have stopped working. */
+  readonly hung = new Uint8Array(TX_QUEUES);
+
+  constructor(device: IgbDevice) {
+    this.#device = device;
+    this.buffer = new TxBuffer(device);
+    this.queues = Array.from({ length: TX_QUEUES }, (_, index) => new TxQueue(index));
+    this.#timer = new Timer(`${device.name} transmit`, () => this.run());
+  }
+
+  reset(): void {
+    for (const queue of this.queues) queue.reset();
+    this.buffer.clear();
+    this.#fetching = false;
+    this.#doneAt = NEVER;
+    this.#device.simulation.cancel(this.#timer);
+  }
+
+  // --- registers ---
+
+  ringWritten(index: number): void {
+    const queue = this.queues[index]!;
+    const registers = this.#device.registers;
+    queue.base = registers.get(R.E1000_TDBAL(index)) + registers.get(R.E1000_TDBAH(index)) * 0x1_0000_0000;
+    queue.size = registers.get(R.E1000_TDLEN(index)) / DESCRIPTOR_SIZE;
+  }
+
+  headWritebackWritten(index: number): void {
+    const low = this.#device.registers.get(R.E1000_TDWBAL(index));
+    const high = this.#device.registers.get(R.E1000_TDWBAH(index));
+    const enabled = (low & D.E1000_TDWBAL_HEAD_WB_ENABLE) !== 0;
+    this.queues[index]!.headWriteback = enabled ? (low & ~3) + high * 0x1_0000_0000 : 0;
+  }
+
+  head(index: number): number {
+    return this.queues[index]!.head;
+  }
+
+  headWritten(index: number, value: number): void {
+    this.queues[index]!.head = value & 0xffff;
+  }
+
+  enableWritten(index: number, value: number): void {
+    const queue = this.queues[index]!;
+    queue.writebackThreshold = (value >>> D.E1000_TXDCTL_WTHRESH_SHIFT) & 0x1f;
+    const enable = (value & D.E1000_TXDCTL_QUEUE_ENABLE) !== 0;
+    if (enable) queue.enabled = true;
+    else if (queue.enabled) this.#stop(queue);
+    this.#schedule();
+  }
+
+  #stop(queue: TxQueue): void {
+    if (this.#fetching && this.#packet.queue === queue) {
+      this.#fetching = false;
+      this.#doneAt = NEVER;
+    }
+    queue.stop();
+  }
+
+  controlWritten(): void {
+    this.#schedule();
+  }
+
+  /** A doorbell is under way: the first packet it announces to an idle engine will have been fetched when the timer fires. */
+  tailIssued(index: number, value: number, time: Nanoseconds): void {
+    this.#ringing++;
+    const queue = this.queues[index]!;
+    const timing = this.#device.host.timing;
+    const bytes = this.#fetching ? 0 : queue.bytesAhead(this.#device.host.dma, value);
+    const start = Math.max(time + 2 * timing.readLatencyNs, this.#dmaFreeAt);
+    this.#armBy(start + Math.round(bytes / timing.bytesPerNs));
+  }
+
+  tailWritten(index: number, value: number, time: Nanoseconds): void {
+    if (this.#ringing > 0) this.#ringing--;
+    const queue = this.queues[index]!;
+    if (queue.head === queue.tail) queue.availableFrom = time + this.#device.host.timing.readLatencyNs;
+    queue.tail = value & 0xffff;
+  }
+
+  // --- the engine ---
+
+  /** The timer: everything that is due. */
+  run(): void {
+    const now = this.#device.simulation.now;
+    this.#device.applyWrites(now);
+    this.buffer.transmit(now);
+    let next = this.#fetch(now);
+    this.buffer.transmit(now);
+    if (this.#ringing > 0) next = Math.min(next, Math.max(this.#device.nextWriteAt, now + 1));
+    this.#armBy(Math.min(next, this.buffer.due(now)));
+  }
+
+  /** Something changed (link, pause, room, a queue): look again now. */
+  #schedule(): void {
+    this.#armBy(this.#device.simulation.now);
+  }
+
+  kick(): void {
+    this.#schedule();
+  }
+
+  #armBy(time: Nanoseconds): void {
+    if (time === NEVER) return;
+    if (!this.#timer.pending || this.#timer.expires > time) this.#device.simulation.at(time, this.#timer);
+  }
+
+  /** Fetches what can have been fetched by now; returns when to look again. */
+  #fetch(now: Nanoseconds): Nanoseconds {
+    const size = (this.#device.registers.get(R.E1000_TXPBS) & D.E1000_TXPBS_SIZE_MASK) * 1024;
+    for (;;) {
+      if (!this.#fetching && !this.#pick()) return NEVER;
+      if (this.#doneAt !== NEVER) {
+        if (this.#doneAt > now) return this.#doneAt;
+        this.#complete(now);
+        continue;
+      }
+      const bytes = this.#nextBytes();
+      // The first byte needs room; that the last one fits is the length limit's business (a frame is never longer than the buffer).
+      if (!this.buffer.hasRoom(Math.min(bytes, size), size, now)) return this.buffer.isEmpty ? this.buffer.leavesAt : NEVER;
+      if (this.#readyAt > now && this.#packet.made === 0) return this.#readyAt;
+      this.#build(Math.max(this.#readyAt, now));
+    }
+  }
+
+  /** Chooses the next packet, queue after queue, and computes when its first frame is there. */
+  #pick(): boolean {
+    if ((this.#device.registers.get(R.E1000_TCTL) & D.E1000_TCTL_EN) === 0) return false;
+    for (let i = 1; i <= TX_QUEUES; i++) {
+      const queue = this.queues[(this.#lastServed + i) % TX_QUEUES]!;
+      if (!queue.waiting || this.hung[queue.index] !== 0) continue;
+      if (!this.#packet.read(this.#device.host.dma, this.#device.name, queue)) continue;
+      this.#lastServed = queue.index;
+      this.#fetching = true;
+      const timing = this.#device.host.timing;
+      this.#dmaFreeAt = Math.max(this.#dmaFreeAt, queue.availableFrom + timing.readLatencyNs);
+      this.#readyAt = this.#dmaFreeAt + Math.round(this.#nextBytes() / timing.bytesPerNs);
+      return true;
+    }
+    return false;
+  }
+
+  /** Bytes to fetch for the next frame. */
+  #nextBytes(): number {
+    const packet = this.#packet;
+    return packet.isSegmented ? packet.context.headerLength + packet.nextPayload : packet.total;
+  }
+
+  #build(readyAt: Nanoseconds): void {
+    const packet = this.#packet;
+    const frame = packet.isSegmented ? this.#buildSegment() : this.#buildWhole();
+    frame.queue = packet.queue!.index;
+    frame.id = packet.tag === 0 ? 0 : packet.tag + packet.made;
+    packet.made++;
+    this.#dmaFreeAt = readyAt;
+    this.buffer.push(
+      frame,
+      readyAt,
+      packet.first,
+      packet.made === 1 && (packet.command & D.E1000_ADVTXD_MAC_TSTAMP) !== 0 && !packet.legacy,
+    );
+    if (packet.made === packet.segments) this.#doneAt = readyAt;
+    else this.#readyAt = readyAt + Math.round(this.#nextBytes() / this.#device.host.timing.bytesPerNs);
+  }
+
+  /** Room for the tag if one is to be put in, which needs CTRL.VME (7.4.2). */
+  #vlanRoom(): number {
+    return this.#packet.wantsVlan && (this.#device.registers.get(R.E1000_CTRL) & D.E1000_CTRL_VME) !== 0 ? VLAN_TAG : 0;
+  }
+
+  #buildWhole(): Frame {
+    const packet = this.#packet;
+    const vlan = this.#vlanRoom();
+    const length = packet.total + vlan;
+    const pads = (this.#device.registers.get(R.E1000_TCTL) & D.E1000_TCTL_PSP) !== 0;
+    const frame = this.#device.pool.take(pads && length < MIN_FRAME ? MIN_FRAME : length);
+    const at = frame.start + vlan;
+    packet.gather(this.#device.host.dma, this.#device.name, frame.u8, at, packet.total);
+    if (packet.legacy) {
+      if ((packet.command & D.E1000_TXD_CMD_IC) !== 0) insertLegacyChecksum(frame, at, packet.total, packet.css, packet.cso);
+    } else {
+      const ip = (packet.options & D.E1000_ADVTXD_POPTS_IXSM) !== 0;
+      const l4 = (packet.options & D.E1000_ADVTXD_POPTS_TXSM) !== 0;
+      if (ip || l4) insertChecksums(frame, at, packet.total, packet.context, ip, l4);
+    }
+    if (vlan > 0) this.#insertVlan(frame);
+    pad(frame, length);
+    return frame;
+  }
+
+  #buildSegment(): Frame {
+    const packet = this.#packet;
+    const dma = this.#device.host.dma;
+    const header = packet.context.headerLength;
+    if (packet.made === 0) this.#beginSegments(header);
+    const payload = packet.nextPayload;
+    const vlan = this.#vlanRoom();
+    const frame = this.#device.pool.take(header + payload + vlan);
+    const at = frame.start + vlan;
+    packet.gather(dma, this.#device.name, frame.u8, at + header, payload);
+    this.#segmenter.writeHeader(frame, at, packet.made, payload, packet.made === packet.segments - 1);
+    if (vlan > 0) this.#insertVlan(frame);
+    return frame;
+  }
+
+  #beginSegments(header: number): void {
+    const packet = this.#packet;
+    const registers = this.#device.registers;
+    packet.gather(this.#device.host.dma, this.#device.name, this.#segmenter.header, 0, header);
+    const ip = (packet.options & D.E1000_ADVTXD_POPTS_IXSM) !== 0;
+    this.#segmenter.begin(packet.context, ip, registers.get(R.E1000_DTXTCPFLGL), registers.get(R.E1000_DTXTCPFLGH));
+    this.#device.statistics.count(R.E1000_TSCTC);
+  }
+
+  #insertVlan(frame: Frame): void {
+    const packet = this.#packet;
+    const tag = packet.legacy ? packet.special : packet.context.vlan;
+    insertVlanTag(frame, this.#device.registers.get(R.E1000_VET) & 0xffff, tag);
+  }
+
+  /** The packet is in the packet buffer: report it. */
+  #complete(now: Nanoseconds): void {
+    const packet = this.#packet;
+    const queue = packet.queue!;
+    this.#fetching = false;
+    this.#doneAt = NEVER;
+    queue.head = packet.end;
+    const reports = packet.reports;
+    if (reports.length === 0) return;
+    for (let i = 0; i < reports.length; i++) queue.unwritten.push(reports[i]!);
+    if (queue.unwritten.length >= queue.writebackThreshold || !this.#device.interrupts.txModerated(queue.index, now))
+      this.#writeBack(queue, now);
+    else this.#device.interrupts.wakeAtExpiry(queue.index);
+  }
+
+  /** Marks collected descriptors as done, or writes the head, and raises the queue's interrupt. */
+  #writeBack(queue: TxQueue, now: Nanoseconds): void {
+    const dma = this.#device.host.dma;
+    if (queue.headWriteback !== 0) {
+      const section = dma.access(this.#device.name, queue.headWriteback, 4, true);
+      section.view.setUint32(queue.headWriteback - section.base, queue.head, true);
+    } else {
+      for (let i = 0; i < queue.unwritten.length; i++) {
+        const address = queue.base + queue.unwritten[i]! * DESCRIPTOR_SIZE;
+        const section = dma.access(this.#device.name, address, DESCRIPTOR_SIZE, true);
+        const at = (address - section.base + STATUS) >> 2;
+        section.u32[at] = this.#doneStatus(section.u32[at]!);
+      }
+    }
+    queue.unwritten.length = 0;
+    this.#device.interrupts.causeTx(queue.index, now + this.#device.host.timing.writeLatencyNs);
+  }
+
+  /** Simplified: the rest of the descriptor is left as it was; the device may write anything there. */
+  #doneStatus(word: number): number {
+    return word | D.E1000_TXD_STAT_DD;
+  }
+
+  /** A vector's moderation interval is over: what was collected for fewer, larger writes goes out (7.2.3.4). */
+  flushWritebacks(now: Nanoseconds): void {
+    for (const queue of this.queues) if (queue.unwritten.length > 0) this.#writeBack(queue, now);
+  }
+}

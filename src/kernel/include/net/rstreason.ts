@@ -1,0 +1,69 @@
+/** include/net/rstreason.h: why a reset was sent; numbers as the tracepoint tcp_send_reset shows them. */
+export const SK_RST_REASON_NOT_SPECIFIED = 0;
+export const SK_RST_REASON_NO_SOCKET = 1;
+export const SK_RST_REASON_TCP_INVALID_ACK_SEQUENCE = 2;
+export const SK_RST_REASON_TCP_RFC7323_PAWS = 3;
+export const SK_RST_REASON_TCP_TOO_OLD_ACK = 4;
+export const SK_RST_REASON_TCP_ACK_UNSENT_DATA = 5;
+export const SK_RST_REASON_TCP_FLAGS = 6;
+export const SK_RST_REASON_TCP_OLD_ACK = 7;
+export const SK_RST_REASON_TCP_ABORT_ON_DATA = 8;
+export const SK_RST_REASON_TCP_TIMEWAIT_SOCKET = 9;
+export const SK_RST_REASON_INVALID_SYN = 10;
+export const SK_RST_REASON_TCP_ABORT_ON_CLOSE = 11;
+export const SK_RST_REASON_TCP_ABORT_ON_LINGER = 12;
+export const SK_RST_REASON_TCP_ABORT_ON_MEMORY = 13;
+export const SK_RST_REASON_TCP_STATE = 14;
+export const SK_RST_REASON_TCP_KEEPALIVE_TIMEOUT = 15;
+export const SK_RST_REASON_TCP_DISCONNECT_WITH_DATA = 16;
+export const SK_RST_REASON_ERROR = 24;
+
+export const rst_reasons: readonly string[] = [
+  'NOT_SPECIFIED',
+  'NO_SOCKET',
+  'TCP_INVALID_ACK_SEQUENCE',
+  'TCP_RFC7323_PAWS',
+  'TCP_TOO_OLD_ACK',
+  'TCP_ACK_UNSENT_DATA',
+  'TCP_FLAGS',
+  'TCP_OLD_ACK',
+  'TCP_ABORT_ON_DATA',
+  'TCP_TIMEWAIT_SOCKET',
+  'INVALID_SYN',
+  'TCP_ABORT_ON_CLOSE',
+  'TCP_ABORT_ON_LINGER',
+  'TCP_ABORT_ON_MEMORY',
+  'TCP_STATE',
+  'TCP_KEEPALIVE_TIMEOUT',
+  'TCP_DISCONNECT_WITH_DATA',
+];
+
+/** Their names, as the tracepoint prints them. */
+export const reset_reasons: readonly string[] = [
+  'NOT_SPECIFIED',
+  'NO_SOCKET',
+  'TCP_INVALID_ACK_SEQUENCE',
+  'TCP_RFC7323_PAWS',
+  'TCP_TOO_OLD_ACK',
+  'TCP_ACK_UNSENT_DATA',
+  'TCP_FLAGS',
+  'TCP_OLD_ACK',
+  'TCP_ABORT_ON_DATA',
+  'TCP_TIMEWAIT_SOCKET',
+  'INVALID_SYN',
+  'TCP_ABORT_ON_CLOSE',
+  'TCP_ABORT_ON_LINGER',
+  'TCP_ABORT_ON_MEMORY',
+  'TCP_STATE',
+  'TCP_KEEPALIVE_TIMEOUT',
+  'TCP_DISCONNECT_WITH_DATA',
+  'MPTCP_RST_EUNSPEC',
+  'MPTCP_RST_EMPTCP',
+  'MPTCP_RST_ERESOURCE',
+  'MPTCP_RST_EPROHIBIT',
+  'MPTCP_RST_EWQ2BIG',
+  'MPTCP_RST_EBADPERF',
+  'MPTCP_RST_EMIDDLEBOX',
+  'ERROR',
+  'MAX',
+];

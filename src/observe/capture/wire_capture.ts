@@ -1,0 +1,35 @@
+/** The capture point `wire`: a cable, both directions, with the frames that are then lost or damaged. Stamped when the last bit has left the sender. */
+import type { Cable, CableEnd, CableObserver } from '../../wire/cable.ts';
+import type { Frame } from '../../wire/frame.ts';
+import type { Fate } from '../../wire/impairment.ts';
+import { PACKET_CRC_ERROR, PACKET_INBOUND, PACKET_OUTBOUND } from '../files/pcapng_format.ts';
+import type { CapturePoint } from './capture_session.ts';
+import { receptionType } from './reception_type.ts';
+
+export class WireCapture implements CableObserver {
+  readonly #first: CableEnd;
+  readonly #point: CapturePoint;
+  readonly #snapLen: number;
+
+  /** Frames from the cable's first end count as outbound. */
+  constructor(cable: Cable, point: CapturePoint, snapLen: number) {
+    this.#first = cable.ends[0];
+    this.#point = point;
+    this.#snapLen = snapLen;
+    cable.observers.push(this);
+  }
+
+  frame(from: CableEnd, frame: Frame, time: number, fate: Fate): void {
+    const direction = from === this.#first ? PACKET_OUTBOUND : PACKET_INBOUND;
+    const flags = direction | receptionType(frame.u8, frame.start) | (fate.corrupt ? PACKET_CRC_ERROR : 0);
+    const captured = Math.min(frame.length, this.#snapLen);
+    this.#point.writer.packet(0, time, frame.u8, frame.start, captured, frame.length, flags, frame.id, frame.queue, -1, remark(fate));
+  }
+}
+
+function remark(fate: Fate): string | null {
+  if (fate.lost) return 'lost on the wire';
+  if (fate.corrupt) return 'damaged on the wire';
+  if (fate.duplicate) return 'duplicated on the wire';
+  return null;
+}

@@ -1,0 +1,146 @@
+/**
+ * What a topology file may say. The schema turns people's notation (10ms, 1Gbit, 10.0.0.1/24) into numbers, so that everything behind it sees integers;
+ * each refusal says what was expected.
+ */
+import { Address4 } from 'ip-address';
+import { z } from 'zod';
+import { DURATION_FORM, PROBABILITY_FORM, parseDuration, parseProbability, parseRate, parseSize, RATE_FORM, SIZE_FORM } from './units.ts';
+
+/** A scalar in somebody's notation, read by `parse`; a refusal names the expected form. */
+function notation<T>(parse: (value: string | number) => T | null, expected: string) {
+  return z.union([z.string(), z.number()], { error: `expected ${expected}` }).transform((value, context) => {
+    const parsed = parse(value);
+    if (parsed !== null) return parsed;
+    context.addIssue({ code: 'custom', message: `expected ${expected}` });
+    return z.NEVER;
+  });
+}
+
+const duration = notation(parseDuration, DURATION_FORM);
+const rate = notation(parseRate, RATE_FORM);
+const probability = notation(parseProbability, PROBABILITY_FORM);
+const size = notation(parseSize, SIZE_FORM);
+const whole = (low: number, high: number) => {
+  const error = `expected a whole number from ${low} to ${high}`;
+  return z.number({ error }).int({ error }).min(low, { error }).max(high, { error });
+};
+const text = (expected: string) => z.string({ error: `expected ${expected}` });
+
+/** An interface's address: host-order number and prefix length. */
+export interface InterfaceAddress {
+  readonly text: string;
+  readonly address: number;
+  readonly prefix: number;
+}
+
+const ADDRESS_FORM = 'an IPv4 address with prefix length, such as 10.0.0.1/24';
+
+export function parseAddress(value: string | number): InterfaceAddress | null {
+  const match = /^(\S+)\/(\d{1,2})$/.exec(String(value));
+  if (match === null || !Address4.isValid(match[1]!) || Number(match[2]) > 32) return null;
+  const address = Number(new Address4(match[1]!).bigInt());
+  return { text: String(value), address, prefix: Number(match[2]) };
+}
+
+const address = notation(parseAddress, ADDRESS_FORM);
+
+export function parseMac(value: string | number): Uint8Array | null {
+  const match = /^([0-9a-f]{2}):([0-9a-f]{2}):([0-9a-f]{2}):([0-9a-f]{2}):([0-9a-f]{2}):([0-9a-f]{2})$/i.exec(String(value));
+  if (match === null) return null;
+  const bytes = Uint8Array.from(match.slice(1), (byte) => Number.parseInt(byte, 16));
+  return (bytes[0]! & 1) === 0 ? bytes : null;
+}
+
+const interfaceObject = z.strictObject({
+  address: z.union([address.transform((one) => [one]), z.array(address)]).optional(),
+  nic: z.literal('igb', { error: 'expected igb, the only network card there is' }).optional(),
+  mac: notation(parseMac, 'a unicast MAC address such as 02:00:00:00:00:01').optional(),
+  mtu: whole(68, 9216).optional(),
+  queues: whole(1, 8).optional(),
+  rx_ring: whole(80, 4096).optional(),
+  tx_ring: whole(80, 4096).optional(),
+});
+
+/** Short form: just the address. */
+const networkInterface = z.union([interfaceObject, address.transform((one) => ({ address: [one] }))]);
+
+const program = z
+  .strictObject({
+    at: duration.optional(),
+    cpu: whole(0, 63).optional(),
+    script: text('a socket script').optional(),
+    command: text('a command line').optional(),
+    program: text('the path of a module').optional(),
+  })
+  .refine((entry) => [entry.script, entry.command, entry.program].filter((way) => way !== undefined).length === 1, {
+    error: 'expected exactly one of script, command and program',
+  });
+
+const cpuSpeed = z.union(
+  [
+    z.literal('zero'),
+    z.strictObject({ ghz: z.number({ error: 'expected a clock rate in GHz' }).positive().max(10), ipc: z.number({ error: 'expected instructions a cycle' }).positive().max(10) }).partial(), // biome-ignore format: short
+  ],
+  { error: 'expected zero, or ghz and ipc such as { ghz: 3, ipc: 1 }' },
+);
+
+const host = z.strictObject({
+  cpus: whole(1, 64).optional(),
+  cpu: cpuSpeed.optional(),
+  hz: z.union([z.literal(100), z.literal(250), z.literal(300), z.literal(1000)], { error: 'expected 100, 250, 300 or 1000' }).optional(),
+  memory: size.optional(),
+  interfaces: z.record(z.string(), networkInterface).optional(),
+  setup: z.array(text('a command line')).optional(),
+  run: z.array(program).optional(),
+});
+
+const impairment = z.strictObject({
+  drop: z.array(whole(1, Number.MAX_SAFE_INTEGER)).optional(),
+  loss: probability.optional(),
+  corrupt: probability.optional(),
+  duplicate: probability.optional(),
+  reorder: probability.optional(),
+  reorder_by: duration.optional(),
+  jitter: duration.optional(),
+});
+
+const ENDPOINT = /^[^.\s]+\.[^\s]+$/;
+const endpoint = text('an interface such as client.eth0').regex(ENDPOINT, { error: 'expected an interface such as client.eth0' });
+
+const wire = z.strictObject({
+  name: text('a name').optional(),
+  between: z.tuple([endpoint, endpoint], { error: 'expected two interfaces, such as [client.eth0, server.eth0]' }),
+  rate: rate.optional(),
+  delay: duration.optional(),
+  impair: z.record(z.string(), impairment).optional(),
+});
+
+export const CAPTURE_POINTS = ['wire', 'nic', 'tcpdump'] as const;
+
+const capturePoint = z.enum(CAPTURE_POINTS, { error: `expected one of ${CAPTURE_POINTS.join(', ')}` });
+const capture = z.union([
+  capturePoint.transform((point) => ({ point })),
+  z.strictObject({
+    point: capturePoint,
+    on: text('an interface such as client.eth0').optional(),
+    snaplen: whole(14, 262144).optional(),
+    file: text('a file name').optional(),
+  }),
+]);
+
+export const topologySchema = z.strictObject({
+  about: text('a sentence').optional(),
+  seed: whole(0, Number.MAX_SAFE_INTEGER).optional(),
+  until: duration.optional(),
+  hosts: z.record(z.string(), host, { error: 'expected hosts by name' }),
+  wires: z.array(wire, { error: 'expected a list of wires' }).optional(),
+  capture: z.array(capture, { error: 'expected a list of capture points' }).optional(),
+});
+
+export type TopologyFile = z.output<typeof topologySchema>;
+export type HostSpec = TopologyFile['hosts'][string];
+export type InterfaceSpec = NonNullable<HostSpec['interfaces']>[string];
+export type ProgramSpec = NonNullable<HostSpec['run']>[number];
+export type WireSpec = NonNullable<TopologyFile['wires']>[number];
+export type ImpairmentSpec = NonNullable<WireSpec['impair']>[string];
+export type CaptureSpec = NonNullable<TopologyFile['capture']>[number];

@@ -1,0 +1,213 @@
+/**
+ * A full-duplex Ethernet cable: a rate, a delay, and what goes wrong on it. Each direction serialises frames one after the other (preamble, FCS and
+ * inter-frame gap counted, the remainder of each division kept, so that rates are exact over many frames) and holds those under way in order of departure.
+ * One event a frame: its arrival.
+ */
+import { Timer } from '../sim/event_queue.ts';
+import type { Simulation } from '../sim/simulation.ts';
+import { type Nanoseconds, NSEC_PER_SEC } from '../sim/time.ts';
+import { FCS_BYTES, type Frame, type FramePool, GAP_BYTES, MIN_FRAME, PREAMBLE_BYTES } from './frame.ts';
+import { Fate, Impairer, type Impairment } from './impairment.ts';
+import type { Port, WireEnd } from './port.ts';
+
+export interface CableOptions {
+  readonly name: string;
+  readonly rateBps: number;
+  /** One way. */
+  readonly delayNs: Nanoseconds;
+}
+
+/** Hears of every frame, also of those that are then lost: when its last bit has left the sender. */
+export interface CableObserver {
+  frame(from: CableEnd, frame: Frame, time: Nanoseconds, fate: Fate): void;
+}
+
+export interface CableCounters {
+  frames: number;
+  bytes: number;
+  lost: number;
+  corrupted: number;
+  duplicated: number;
+  delayed: number;
+}
+
+/** A frame under way. Slots are used again. */
+class Flight {
+  frame: Frame | null = null;
+  departure: Nanoseconds = 0;
+  readonly fate = new Fate();
+}
+
+/** One end of a cable, and the direction that starts there. */
+export class CableEnd implements WireEnd {
+  readonly cable: Cable;
+  /** `host.interface`, for messages and captures. */
+  readonly name: string;
+  readonly counters: CableCounters = { frames: 0, bytes: 0, lost: 0, corrupted: 0, duplicated: 0, delayed: 0 };
+  port: Port | null = null;
+  peer: CableEnd = null as unknown as CableEnd;
+  #freeAt: Nanoseconds = 0;
+  /** Bits × 10^9 that the last division left over. */
+  #remainder = 0;
+  readonly #impairer: Impairer | null;
+  readonly #arrival: Timer;
+  #ring: Flight[] = [];
+  #head = 0;
+  #count = 0;
+
+  constructor(cable: Cable, name: string, impairment: Impairment | null) {
+    this.cable = cable;
+    this.name = name;
+    this.#impairer = impairment === null ? null : new Impairer(cable.simulation, `wire ${cable.options.name} from ${name}`, impairment);
+    this.#arrival = new Timer(`${cable.options.name} from ${name}`, () => this.#arrive());
+    for (let i = 0; i < 64; i++) this.#ring.push(new Flight());
+  }
+
+  get rateBps(): number {
+    return this.cable.up ? this.cable.options.rateBps : 0;
+  }
+
+  get freeAt(): Nanoseconds {
+    return this.#freeAt;
+  }
+
+  send(frame: Frame, time: Nanoseconds): Nanoseconds {
+    const start = time > this.#freeAt ? time : this.#freeAt;
+    if (!this.cable.up) {
+      this.counters.lost++;
+      this.cable.frames.release(frame);
+      return start;
+    }
+    const bytes = PREAMBLE_BYTES + (frame.length > MIN_FRAME ? frame.length : MIN_FRAME) + FCS_BYTES;
+    const departure = start + this.#serialise(bytes);
+    this.#freeAt = departure + this.#serialise(GAP_BYTES);
+    this.counters.frames++;
+    this.counters.bytes += frame.length;
+    this.#depart(frame, departure);
+    return this.#freeAt;
+  }
+
+  /** Frames of this direction that have not arrived yet. */
+  get inFlight(): number {
+    return this.#count;
+  }
+
+  #serialise(bytes: number): Nanoseconds {
+    const rate = this.cable.options.rateBps;
+    const work = bytes * 8 * NSEC_PER_SEC + this.#remainder;
+    const ns = Math.floor(work / rate);
+    this.#remainder = work - ns * rate;
+    return ns;
+  }
+
+  #depart(frame: Frame, departure: Nanoseconds): void {
+    if (this.#count === this.#ring.length) this.#growRing();
+    const flight = this.#ring[(this.#head + this.#count++) & (this.#ring.length - 1)]!;
+    flight.frame = frame;
+    flight.departure = departure;
+    if (this.#impairer !== null) this.#impairer.decide(flight.fate, frame.length * 8);
+    if (this.#count === 1) this.cable.simulation.at(departure + this.cable.options.delayNs, this.#arrival);
+  }
+
+  #arrive(): void {
+    const flight = this.#ring[this.#head]!;
+    const frame = flight.frame!;
+    flight.frame = null;
+    this.#head = (this.#head + 1) & (this.#ring.length - 1);
+    if (--this.#count > 0) {
+      const next = this.#ring[this.#head]!;
+      this.cable.simulation.at(next.departure + this.cable.options.delayNs, this.#arrival);
+    }
+    for (const observer of this.cable.observers) observer.frame(this, frame, flight.departure, flight.fate);
+    if (this.#impairer === null) this.#deliver(frame);
+    else this.#deliverImpaired(frame, flight.fate);
+  }
+
+  #deliverImpaired(frame: Frame, fate: Fate): void {
+    if (fate.lost) {
+      this.counters.lost++;
+      this.cable.frames.release(frame);
+      return;
+    }
+    if (fate.corrupt) this.#damage(frame, fate.bit);
+    if (fate.duplicate) {
+      this.counters.duplicated++;
+      this.#deliverAfter(this.cable.frames.copy(frame), fate.extraDelay);
+    }
+    this.#deliverAfter(frame, fate.extraDelay);
+  }
+
+  #deliverAfter(frame: Frame, delay: Nanoseconds): void {
+    if (delay === 0) {
+      this.#deliver(frame);
+      return;
+    }
+    this.counters.delayed++;
+    const simulation = this.cable.simulation;
+    simulation.once(simulation.now + delay, `${this.cable.options.name} delayed frame`, () => this.#deliver(frame));
+  }
+
+  #damage(frame: Frame, bit: number): void {
+    this.counters.corrupted++;
+    frame.u8[frame.start + (bit >> 3)]! ^= 1 << (bit & 7);
+    frame.badFcs = true;
+  }
+
+  #deliver(frame: Frame): void {
+    const port = this.peer.port;
+    if (port === null || !this.cable.up) {
+      this.counters.lost++;
+      this.cable.frames.release(frame);
+    } else port.receive(frame);
+  }
+
+  #growRing(): void {
+    const flights = this.#ring.map((_, i) => this.#ring[(this.#head + i) & (this.#ring.length - 1)]!);
+    while (flights.length < this.#ring.length * 2) flights.push(new Flight());
+    this.#ring = flights;
+    this.#head = 0;
+  }
+}
+
+export class Cable {
+  readonly simulation: Simulation;
+  readonly frames: FramePool;
+  readonly options: CableOptions;
+  readonly ends: readonly [CableEnd, CableEnd];
+  readonly observers: CableObserver[] = [];
+  #up = false;
+
+  /** `impairments` belong to what the first and what the second end sends. */
+  constructor(
+    simulation: Simulation,
+    frames: FramePool,
+    options: CableOptions,
+    names: readonly [string, string],
+    impairments: readonly [Impairment | null, Impairment | null] = [null, null],
+  ) {
+    this.simulation = simulation;
+    this.frames = frames;
+    this.options = options;
+    this.ends = [new CableEnd(this, names[0], impairments[0]), new CableEnd(this, names[1], impairments[1])];
+    this.ends[0].peer = this.ends[1];
+    this.ends[1].peer = this.ends[0];
+  }
+
+  get up(): boolean {
+    return this.#up;
+  }
+
+  /** Plugs a device in at each end and brings the link up. */
+  plug(first: Port, second: Port): void {
+    this.ends[0].port = first;
+    this.ends[1].port = second;
+    this.setLink(true);
+  }
+
+  /** Pulls the cable or plugs it in again, at both ends. */
+  setLink(up: boolean): void {
+    if (this.#up === up) return;
+    this.#up = up;
+    for (const end of this.ends) end.port?.linkChanged(up ? this.options.rateBps : 0);
+  }
+}
