@@ -29,10 +29,16 @@ export interface KernelOptions {
   /** Timer interrupts a second: CONFIG_HZ. */
   readonly HZ: number;
   readonly cpus: number;
+  /** Process ids count from here. */
+  readonly firstPid: number;
   /** Cost in ns of each instrumented function, by id (trace/cost_model.ts). */
   readonly costs: Float64Array;
   /** What copying and checksumming a byte costs a CPU, in ns. */
   readonly copyNsPerByte: number;
+  /** What lies between the functions of the table, in ns: entering and leaving the kernel, an interrupt, another task. */
+  readonly syscallNs: number;
+  readonly interruptNs: number;
+  readonly contextSwitchNs: number;
 }
 
 export class Kernel {
@@ -59,6 +65,8 @@ export class Kernel {
   init_net: net = null as unknown as net;
   /** sk_buff pools and caches; set by skb_init(). */
   skb: skbCaches = null as unknown as skbCaches;
+  /** Packets dropped, by reason and place: what kfree_skb's tracepoint tells, kept always. */
+  readonly drops = new Map<string, { reason: number; location: string; count: number }>();
   spurious_interrupts = 0;
   /** Where the next object would lie: include/linux/address.ts. */
   nextObjectAddress = 0x0100_0000;
@@ -68,16 +76,19 @@ export class Kernel {
   inHardirq = false;
   /** Boot and set-up happen before time starts: waiting for devices and reading their registers costs nothing. */
   timeless = false;
+  /** net.core.netdev_rss_key; null until a device asks for it. */
+  netdev_rss_key: Uint8Array | null = null;
   /** PCI devices found, and the drivers that were registered: drivers/pci. */
   readonly pci_devices: pci_dev[] = [];
   /** Workers of the system work queue: kernel/workqueue.ts. */
   readonly workers: worker[] = [];
-  #nextPid = 300;
+  #nextPid: number;
 
   constructor(machine: Machine, hostname: string, options: KernelOptions) {
     this.machine = machine;
     this.hostname = hostname;
     this.options = options;
+    this.#nextPid = options.firstPid;
     this.HZ = options.HZ;
     this.nsPerJiffy = NSEC_PER_SEC / options.HZ;
     this.pages = new pageAllocator(machine.memory);
@@ -94,6 +105,14 @@ export class Kernel {
     return this.#nextPid++;
   }
 
+  /** Counts a dropped packet. */
+  countDrop(reason: number, location: string): void {
+    const key = `${location} ${reason}`;
+    const drop = this.drops.get(key);
+    if (drop === undefined) this.drops.set(key, { reason, location, count: 1 });
+    else drop.count++;
+  }
+
   /** The kernel's own log: printk(). */
   printk(text: string): void {
     this.log.push({ time: this_cpu.clock, text });
@@ -101,6 +120,7 @@ export class Kernel {
 
   interrupt(cpu: Cpu, vector: number): void {
     this.inHardirq = true;
+    cpu.charge(this.options.interruptNs);
     if (vector === LOCAL_TIMER_VECTOR) {
       const pcpu = this.percpu[cpu.id]!;
       hrtimer_interrupt(pcpu);

@@ -81,6 +81,18 @@ export class Cpu {
     return previous;
   }
 
+  /** Starts the accounts anew: what went before does not count. */
+  resetAccount(): void {
+    this.account();
+    this.times.fill(0);
+  }
+
+  /** Counts the time up to the simulation's present as idle, if this CPU has been idle. */
+  account(): void {
+    if (this.clock < this.simulation.now) this.clock = this.simulation.now;
+    this.switchContext(this.#context);
+  }
+
   /** A hard interrupt arrives now. */
   raise(vector: number): void {
     this.#vectors.push(vector);

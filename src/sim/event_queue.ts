@@ -30,7 +30,8 @@ export class Timer {
 export class EventQueue {
   #times = new Float64Array(64);
   #sequences = new Float64Array(64);
-  #timers: Timer[] = [];
+  /** Never shortened (that is dear): entries from #size on are left-overs. */
+  readonly #timers: Timer[] = [];
   #size = 0;
   #nextSequence = 0;
 
@@ -59,7 +60,6 @@ export class EventQueue {
     const moved = this.#timers[last]!;
     const time = this.#times[last]!;
     const sequence = this.#sequences[last]!;
-    this.#timers.length = last;
     if (slot === last) return;
     if (slot > 0 && this.#before(time, sequence, (slot - 1) >> 1)) this.#siftUp(slot, time, sequence, moved);
     else this.#siftDown(slot, time, sequence, moved);
@@ -74,7 +74,9 @@ export class EventQueue {
 
   /** All pending timers, earliest first: for reports, not for the run. */
   pending(): { name: string; time: Nanoseconds }[] {
-    const order = this.#timers.map((timer, i) => ({ name: timer.name, time: timer.expires, sequence: this.#sequences[i]! }));
+    const order = this.#timers
+      .slice(0, this.#size)
+      .map((timer, i) => ({ name: timer.name, time: timer.expires, sequence: this.#sequences[i]! }));
     return order.sort((a, b) => a.time - b.time || a.sequence - b.sequence).map(({ name, time }) => ({ name, time }));
   }
 

@@ -1,7 +1,7 @@
 /** A topology file as a checked Topology: YAML → schema → what the schema cannot see (names that must exist, ends used twice, addresses that overlap). */
 import { isNode, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
 import type { z } from 'zod';
-import { nearest } from './nearest.ts';
+import { nearest } from '../user/nearest.ts';
 import { type HostSpec, type InterfaceAddress, type TopologyFile, topologySchema } from './schema.ts';
 import { TopologyError } from './topology_error.ts';
 
@@ -185,7 +185,7 @@ function* checkAddresses(source: Source, file: TopologyFile): Generator<string> 
 
 function* checkCaptures(source: Source, file: TopologyFile): Generator<string> {
   for (const [index, capture] of (file.capture ?? []).entries()) {
-    const on = 'on' in capture ? capture.on : undefined;
+    const { on } = capture;
     if (on === undefined || (capture.point === 'wire' && (file.wires ?? []).some((wire) => wire.name === on))) continue;
     const problem = checkEnd(source, file, ['capture', index, 'on'], on);
     if (problem !== null) yield problem;

@@ -62,7 +62,7 @@ const interfaceObject = z.strictObject({
 });
 
 /** Short form: just the address. */
-const networkInterface = z.union([interfaceObject, address.transform((one) => ({ address: [one] }))]);
+const networkInterface = z.union([interfaceObject, address.transform((one): z.output<typeof interfaceObject> => ({ address: [one] }))]);
 
 const program = z
   .strictObject({
@@ -118,15 +118,14 @@ const wire = z.strictObject({
 export const CAPTURE_POINTS = ['wire', 'nic', 'tcpdump'] as const;
 
 const capturePoint = z.enum(CAPTURE_POINTS, { error: `expected one of ${CAPTURE_POINTS.join(', ')}` });
-const capture = z.union([
-  capturePoint.transform((point) => ({ point })),
-  z.strictObject({
-    point: capturePoint,
-    on: text('an interface such as client.eth0').optional(),
-    snaplen: whole(14, 262144).optional(),
-    file: text('a file name').optional(),
-  }),
-]);
+const captureObject = z.strictObject({
+  point: capturePoint,
+  on: text('an interface such as client.eth0').optional(),
+  snaplen: whole(14, 262144).optional(),
+  file: text('a file name').optional(),
+});
+/** Short form: the point, everywhere. */
+const capture = z.union([capturePoint.transform((point): z.output<typeof captureObject> => ({ point })), captureObject]);
 
 export const topologySchema = z.strictObject({
   about: text('a sentence').optional(),

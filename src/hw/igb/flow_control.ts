@@ -52,7 +52,7 @@ export class FlowControl {
 
   #send(quanta: number, now: Nanoseconds): void {
     const device = this.#device;
-    if (!device.canReachWire) return;
+    if (!device.canTransmit) return;
     const registers = device.registers;
     const frame = device.pool.take(MIN_FRAME);
     const at = frame.start;

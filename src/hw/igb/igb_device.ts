@@ -43,7 +43,7 @@ export class IgbDevice implements PciDevice, Port {
   readonly vendorId = 0x8086;
   readonly deviceId = 0x10c9;
   readonly subsystemVendorId = 0x8086;
-  readonly subsystemId = 0xa03c;
+  readonly subsystemId = 0x10c9;
   readonly revision = 1;
   readonly msixVectors = VECTORS;
 
@@ -65,11 +65,19 @@ export class IgbDevice implements PciDevice, Port {
   readonly tx: TxEngine;
   readonly rx: RxEngine;
 
+  linkUp = false;
+  /** Frames go to our own receiver instead of the wire. */
+  loopback = false;
+  /** The MAC can send. */
+  canTransmit = false;
+
   #host: PciHost | null = null;
   #end: WireEnd | null = null;
   readonly #writes = new PostedWrites();
   readonly #arrival: Timer;
   #applying = false;
+  /** Until then arrivals are events. */
+  #wantedUntil: Nanoseconds = 0;
   /** Loopback: the port's own wire. */
   #loopbackFreeAt: Nanoseconds = 0;
 
@@ -90,7 +98,7 @@ export class IgbDevice implements PciDevice, Port {
     this.tx = new TxEngine(this);
     this.rx = new RxEngine(this);
     this.nvm.loadAddress();
-    this.#arrival = new Timer(`${name} posted writes`, () => this.applyWrites(simulation.now));
+    this.#arrival = new Timer(`${name} posted writes`, () => this.#arrived());
   }
 
   get host(): PciHost {
@@ -107,6 +115,7 @@ export class IgbDevice implements PciDevice, Port {
   /** A read pushes the writes that were posted before it (PCI Express, ordering rules). */
   readl(offset: number): number {
     this.applyWrites(Number.POSITIVE_INFINITY);
+    this.statistics.update();
     const registers = this.registers;
     const slot = registers.slot(offset);
     const row = registers.map.rows[slot]!;
@@ -161,13 +170,20 @@ export class IgbDevice implements PciDevice, Port {
 
   /** The arrival of a write at `time` is an event of its own. */
   wakeForWrites(time: Nanoseconds): void {
+    if (time > this.#wantedUntil) this.#wantedUntil = time;
     if (!this.#arrival.pending || this.#arrival.expires > time) this.simulation.at(time, this.#arrival);
-    else if (this.#writes.lastTime > this.#arrival.expires) this.simulation.at(this.#arrival.expires, this.#arrival);
+  }
+
+  #arrived(): void {
+    this.applyWrites(this.simulation.now);
+    if (!this.#writes.empty && this.#wantedUntil > this.simulation.now) this.wakeForWrites(this.#writes.nextTime);
   }
 
   /** Something waits for software: whatever is under way may be what it waits for. */
   watchPendingWrites(): void {
-    if (!this.#writes.empty) this.wakeForWrites(Math.max(this.#writes.nextTime, this.simulation.now));
+    if (this.#writes.empty) return;
+    this.#wantedUntil = Math.max(this.#wantedUntil, this.#writes.lastTime);
+    this.wakeForWrites(Math.max(this.#writes.nextTime, this.simulation.now));
   }
 
   get nextWriteAt(): Nanoseconds {
@@ -194,12 +210,12 @@ export class IgbDevice implements PciDevice, Port {
       this.phy.hardReset(time);
       this.registers.set(R.E1000_CTRL, value & ~D.E1000_CTRL_PHY_RST);
     }
-    this.tx.kick();
+    this.updateLink();
   }
 
   /** CTRL.RST (4.2.1.5): everything but the PHY, the semaphores and what wake-up needs. */
   #reset(time: Nanoseconds): void {
-    const linkUp = this.phy.linkUp;
+    this.statistics.update();
     this.registers.reset();
     this.interrupts.reset();
     this.tx.reset();
@@ -209,7 +225,6 @@ export class IgbDevice implements PciDevice, Port {
     this.rss.keyWritten();
     this.filter.addressesWritten();
     this.nvm.loadAddress();
-    if (linkUp) this.interrupts.causeOther(D.E1000_ICR_LSC, time);
   }
 
   /** SWSM: a read returns whether SMBI was taken, and takes it. */
@@ -229,39 +244,33 @@ export class IgbDevice implements PciDevice, Port {
   linkChanged(rateBps: number): void {
     this.applyWrites(this.simulation.now);
     this.phy.cable(rateBps, this.simulation.now);
+    this.updateLink();
   }
 
   /** The PHY's link came up or went down. */
   linkChangedTo(now: Nanoseconds): void {
     if (this.#host === null) return;
+    this.updateLink();
     this.interrupts.causeOther(D.E1000_ICR_LSC, now);
-    this.tx.kick();
-  }
-
-  get linkUp(): boolean {
-    return this.phy.linkUp && ((this.registers.get(R.E1000_CTRL) & D.E1000_CTRL_SLU) !== 0 || this.#loopback);
   }
 
   get rateBps(): number {
     return this.#end === null || this.#end.rateBps === 0 ? 1e9 : this.#end.rateBps;
   }
 
-  get #loopback(): boolean {
-    return (this.registers.get(R.E1000_RCTL) & D.E1000_RCTL_LBM_MASK) !== 0 || this.phy.loopback;
+  /** Something changed that decides whether frames can leave, and where to: CTRL, RCTL, the PHY or the cable. */
+  updateLink(): void {
+    const slu = (this.registers.get(R.E1000_CTRL) & D.E1000_CTRL_SLU) !== 0;
+    this.loopback = (this.registers.get(R.E1000_RCTL) & D.E1000_RCTL_LBM_MASK) !== 0 || this.phy.loopback;
+    this.linkUp = this.phy.linkUp && (slu || this.loopback);
+    this.canTransmit = this.loopback || (this.linkUp && this.#end !== null && this.#end.rateBps > 0);
+    this.tx.kick();
   }
 
   // --- to and from the wire ---
 
-  get canReachWire(): boolean {
-    return this.#loopback || (this.linkUp && this.#end !== null && this.#end.rateBps > 0);
-  }
-
-  get canTransmit(): boolean {
-    return this.canReachWire;
-  }
-
   get wireFreeAt(): Nanoseconds {
-    return this.#loopback ? this.#loopbackFreeAt : this.#end!.freeAt;
+    return this.loopback ? this.#loopbackFreeAt : this.#end!.freeAt;
   }
 
   /** Sends a frame now; returns when its last bit and the gap have left. */
@@ -272,7 +281,7 @@ export class IgbDevice implements PciDevice, Port {
     const start = Math.max(now, this.wireFreeAt);
     if (stamped) this.clock.stampTransmit(start);
     if (this.observers.length > 0) this.#notifyTransmitted(frame, start, descriptor);
-    return this.#loopback ? this.#sendToSelf(frame, start) : this.#end!.send(frame, now);
+    return this.loopback ? this.#sendToSelf(frame, start) : this.#end!.send(frame, now);
   }
 
   #sendToSelf(frame: Frame, start: Nanoseconds): Nanoseconds {
@@ -283,7 +292,7 @@ export class IgbDevice implements PciDevice, Port {
 
   /** Port: a frame has arrived. */
   receive(frame: Frame): void {
-    if (this.#loopback || !this.linkUp) {
+    if (this.loopback || !this.linkUp) {
       if (this.observers.length > 0) this.notifyReceived(frame, -1, this.simulation.now, 0, 'receiver disabled');
       this.pool.release(frame);
       return;

@@ -36,11 +36,12 @@ export class Interrupts {
   readonly #intervals = new Float64Array(VECTORS);
   readonly #quietUntil = new Float64Array(VECTORS);
   readonly #timers: (Timer | null)[] = new Array<Timer | null>(VECTORS).fill(null);
-  readonly #assertions: number;
+  /** Writes to EIMS that have not arrived, and when the last of them will. */
+  #enablesUnderWay = 0;
+  #lastEnableAt: Nanoseconds = 0;
 
   constructor(device: IgbDevice) {
     this.#device = device;
-    this.#assertions = device.registers.slotOf(R.E1000_IAC);
   }
 
   reset(): void {
@@ -96,7 +97,7 @@ export class Interrupts {
     const bit = 1 << vector;
     this.eicr |= bit;
     if ((this.eims & bit) !== 0) this.#assert(vector, time);
-    else this.#device.watchPendingWrites();
+    else if (this.#enablesUnderWay > 0) this.#device.wakeForWrites(Math.max(this.#lastEnableAt, this.#device.simulation.now));
   }
 
   #assert(vector: number, time: Nanoseconds): void {
@@ -141,7 +142,7 @@ export class Interrupts {
   /** Sends the message and starts the vector's counter. */
   #start(vector: number, time: Nanoseconds): void {
     this.#quietUntil[vector] = time + this.#intervals[vector]!;
-    this.#device.registers.count(this.#assertions);
+    this.#device.registers.add(R.E1000_IAC, 1);
     this.#device.host.msix(this.#device, vector, time);
   }
 
@@ -166,8 +167,8 @@ export class Interrupts {
 
   /** ICR, and what reading it does: see 8.8.8. */
   readICR(): number {
-    const value = this.icr === 0 ? 0 : (this.icr | D.E1000_ICR_INT_ASSERTED) >>> 0;
     const asserted = (this.icr & this.ims) !== 0;
+    const value = asserted ? (this.icr | D.E1000_ICR_INT_ASSERTED) >>> 0 : this.icr;
     if (this.#clearAlways || this.ims === 0 || asserted) this.icr = 0;
     if ((this.#device.registers.get(R.E1000_CTRL_EXT) & CTRL_EXT_IAME) !== 0) this.clearIMS(this.#device.registers.get(R.E1000_IAM_82576));
     return value;
@@ -202,6 +203,7 @@ export class Interrupts {
   }
 
   setEIMS(value: number, time: Nanoseconds): void {
+    if (this.#enablesUnderWay > 0) this.#enablesUnderWay--;
     this.eims |= value;
     this.#assertAll(time);
   }
@@ -212,6 +214,8 @@ export class Interrupts {
 
   /** A write to EIMS is under way: its arrival is worth an event only if something waits for it. */
   issuedEIMS(value: number, time: Nanoseconds): void {
+    this.#enablesUnderWay++;
+    this.#lastEnableAt = time;
     if ((this.eicr & value) !== 0) this.#device.wakeForWrites(time);
   }
 
@@ -237,8 +241,7 @@ export class Interrupts {
     const counter = (value & D.E1000_EITR_COUNTER_MASK) >>> D.E1000_EITR_COUNTER_SHIFT;
     this.#quietUntil[vector] = time + counter * COUNTER_UNIT_NS;
     const timer = this.#timers[vector]!;
-    if (timer !== null && timer.pending)
-      this.#device.simulation.at(Math.max(this.#quietUntil[vector]!, this.#device.simulation.now), timer);
+    if (timer?.pending) this.#device.simulation.at(Math.max(this.#quietUntil[vector]!, this.#device.simulation.now), timer);
   }
 }
 

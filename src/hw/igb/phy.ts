@@ -132,6 +132,7 @@ export class Phy {
     const powerOrLoopback = D.MII_CR_POWER_DOWN | D.MII_CR_LOOPBACK;
     if ((value & D.MII_CR_RESTART_AUTO_NEG) !== 0 || ((before ^ value) & powerOrLoopback) !== 0) this.negotiate(time);
     if ((value & D.MII_CR_LOOPBACK) !== 0) this.#setLink(true, time);
+    this.#device.updateLink();
   }
 
   #key(register: number): number {

@@ -74,6 +74,13 @@ export class RegisterMap {
     return slot === NO_SLOT ? -1 : slot;
   }
 
+  /** The slot of one of our own names: for the device's parts, which look up once what they need often. */
+  slotOf(offset: number): number {
+    const slot = this.slot(offset);
+    if (slot < 0) throw new RegisterError('register table', 'no register', offset);
+    return slot;
+  }
+
   /** `TDT[3]`, or `CTRL` where there is only one. */
   nameOf(slot: number): string {
     const row = this.rows[slot]!;
@@ -105,20 +112,24 @@ export function resetValue(row: RegisterRow, index: number): number {
   return index === 0 && row.resetOfFirst !== undefined ? row.resetOfFirst : row.reset;
 }
 
-/** Writes on their way to the device, in order of arrival. */
+/**
+ * Writes on their way to the device, in order of arrival. They stand in `#slots[#head]` … `#slots[#end - 1]`; the arrays start over when all have
+ * arrived and only grow, because shortening an array is dear.
+ */
 export class PostedWrites {
-  readonly #slots: number[] = [];
-  readonly #values: number[] = [];
-  readonly #times: number[] = [];
+  #slots = new Int32Array(64);
+  #values = new Uint32Array(64);
+  #times = new Float64Array(64);
   #head = 0;
+  #end = 0;
 
   get empty(): boolean {
-    return this.#head === this.#times.length;
+    return this.#head === this.#end;
   }
 
   /** Arrival of the last one; -1 when there is none. */
   get lastTime(): Nanoseconds {
-    return this.empty ? -1 : this.#times[this.#times.length - 1]!;
+    return this.empty ? -1 : this.#times[this.#end - 1]!;
   }
 
   get nextTime(): Nanoseconds {
@@ -130,24 +141,25 @@ export class PostedWrites {
    * register. Returns the time of its arrival.
    */
   add(slot: number, value: number, time: Nanoseconds): Nanoseconds {
-    let place = this.#times.length;
+    if (this.#end === this.#slots.length) this.#grow();
+    let place = this.#end;
     while (place > this.#head && this.#times[place - 1]! > time && this.#slots[place - 1] !== slot) place--;
     const arrival = place > this.#head ? Math.max(time, this.#times[place - 1]!) : time;
-    if (place === this.#times.length) {
-      this.#slots.push(slot);
-      this.#values.push(value);
-      this.#times.push(arrival);
-    } else {
-      this.#slots.splice(place, 0, slot);
-      this.#values.splice(place, 0, value);
-      this.#times.splice(place, 0, arrival);
+    for (let i = this.#end; i > place; i--) {
+      this.#slots[i] = this.#slots[i - 1]!;
+      this.#values[i] = this.#values[i - 1]!;
+      this.#times[i] = this.#times[i - 1]!;
     }
+    this.#slots[place] = slot;
+    this.#values[place] = value;
+    this.#times[place] = arrival;
+    this.#end++;
     return arrival;
   }
 
   /** The slot of the next write that has arrived by `until`; -1 when none has. Take its value and time before `next`. */
   due(until: Nanoseconds): number {
-    return this.#head < this.#times.length && this.#times[this.#head]! <= until ? this.#slots[this.#head]! : -1;
+    return this.#head < this.#end && this.#times[this.#head]! <= until ? this.#slots[this.#head]! : -1;
   }
 
   get value(): number {
@@ -155,11 +167,21 @@ export class PostedWrites {
   }
 
   next(): void {
-    this.#head++;
-    if (this.#head < this.#times.length) return;
-    this.#slots.length = 0;
-    this.#values.length = 0;
-    this.#times.length = 0;
+    if (++this.#head < this.#end) return;
     this.#head = 0;
+    this.#end = 0;
+  }
+
+  #grow(): void {
+    const size = this.#slots.length * 2;
+    const slots = new Int32Array(size);
+    const values = new Uint32Array(size);
+    const times = new Float64Array(size);
+    slots.set(this.#slots);
+    values.set(this.#values);
+    times.set(this.#times);
+    this.#slots = slots;
+    this.#values = values;
+    this.#times = times;
   }
 }

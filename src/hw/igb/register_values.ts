@@ -1,5 +1,4 @@
 /** The values of one device's registers, kept under the slots of the shared map; the device's parts reach them by offset. */
-import { InvariantError } from '../../sim/invariant.ts';
 import { RegisterError, type RegisterMap, resetValue } from './register_file.ts';
 
 const STUCK = 0xffffffff;
@@ -31,13 +30,6 @@ export class RegisterValues {
     return slot;
   }
 
-  /** The slot of one of our own names. */
-  slotOf(offset: number): number {
-    const slot = this.map.slot(offset);
-    if (slot < 0) throw new InvariantError(`no register at 0x${offset.toString(16)}`);
-    return slot;
-  }
-
   get(offset: number): number {
     return this.u32[this.map.slot(offset)]!;
   }
@@ -47,15 +39,18 @@ export class RegisterValues {
   }
 
   /** Adds to a statistic; statistics stop at their greatest value (8.18). */
-  count(slot: number): void {
-    if (this.u32[slot]! !== STUCK) this.u32[slot]!++;
+  add(offset: number, amount: number): void {
+    if (amount === 0) return;
+    const slot = this.map.slot(offset);
+    this.u32[slot] = Math.min(this.u32[slot]! + amount, STUCK);
   }
 
   /** Adds octets to a 64-bit statistic whose high half is the next slot. */
-  addOctets(slot: number, octets: number): void {
+  addOctets(lowOffset: number, octets: number): void {
+    const slot = this.map.slot(lowOffset);
     const sum = this.u32[slot]! + octets;
-    this.u32[slot] = sum;
-    if (sum > 0xffffffff) this.u32[slot + 1]!++;
+    this.u32[slot] = sum % 0x1_0000_0000;
+    this.u32[slot + 1] = this.u32[slot + 1]! + Math.floor(sum / 0x1_0000_0000);
   }
 
   /** Reading the high half clears the low one; the high half itself is cleared by its access type. */

@@ -183,7 +183,10 @@ const interrupts: RegisterRow[] = [
 
 const receive: RegisterRow[] = [
   row('RCTL', R.E1000_RCTL, 'RW', 'receive control: enable, promiscuous, long packets, loopback, filters', {
-    written: (device, _index, value) => device.rx.controlWritten(value),
+    written: (device, _index, value) => {
+      device.rx.controlWritten(value);
+      device.updateLink();
+    },
   }),
   row('RXPBS', R.E1000_RXPBS, 'RW', 'receive packet buffer size in KiB', { reset: 0x40 }),
   row('QDE', R.E1000_QDE, 'RW', 'queues that drop packets when they have no descriptors', {}),

@@ -19,9 +19,19 @@ import * as R from './e1000_regs.ts';
 import { INEXACT, REJECTED } from './filter.ts';
 import type { IgbDevice } from './igb_device.ts';
 import type { DropReason } from './observer.ts';
+import { registerMap } from './registers.ts';
 import { RxQueue } from './rx_queue.ts';
 
 export const RX_QUEUES = 16;
+/** Slots of the registers that every frame needs. */
+const RCTL = registerMap.slotOf(R.E1000_RCTL);
+const VET = registerMap.slotOf(R.E1000_VET);
+const RXPBS = registerMap.slotOf(R.E1000_RXPBS);
+const FCT = registerMap.slotOf(R.E1000_FCT);
+const RXCSUM = registerMap.slotOf(R.E1000_RXCSUM);
+const MRQC = registerMap.slotOf(R.E1000_MRQC);
+const CTRL = registerMap.slotOf(R.E1000_CTRL);
+const RLPML = registerMap.slotOf(R.E1000_RLPML);
 const MAX_FRAME = 1514;
 const VLAN_TAG = 4;
 const ADDRESSES = 12;
@@ -143,7 +153,7 @@ export class RxEngine {
   #admit(frame: Frame, now: Nanoseconds, loopback: boolean): DropReason | null {
     if (!this.#enabled) return 'receiver disabled';
     const device = this.#device;
-    const rctl = device.registers.get(R.E1000_RCTL);
+    const rctl = device.registers.u32[RCTL]!;
     device.statistics.arrived(frame.length);
     const bad = this.#checkFrame(frame, rctl);
     if (bad !== null && (rctl & D.E1000_RCTL_SBP) === 0) return bad;
@@ -154,12 +164,12 @@ export class RxEngine {
     const verdict = device.filter.destination(frame, rctl);
     if (verdict === REJECTED) return 'address filter';
     const registers = device.registers;
-    const vet = registers.get(R.E1000_VET) & 0xffff;
+    const vet = registers.u32[VET]! & 0xffff;
     if ((rctl & D.E1000_RCTL_VFE) !== 0 && frame.view.getUint16(frame.start + ADDRESSES) === vet) {
       if (!device.filter.vlan(frame.view.getUint16(frame.start + ADDRESSES + 2), rctl)) return 'VLAN filter';
     }
     if (bad === null) this.#countGood(frame);
-    const room = (registers.get(R.E1000_RXPBS) & D.E1000_RXPBS_SIZE_MASK_82576) * 1024;
+    const room = (registers.u32[RXPBS]! & D.E1000_RXPBS_SIZE_MASK_82576) * 1024;
     if (this.#bytes + frame.length + FCS_BYTES > room) {
       device.statistics.count(R.E1000_MPC);
       device.interrupts.causeOther(D.E1000_ICR_RXMISS, now);
@@ -191,15 +201,15 @@ export class RxEngine {
   }
 
   #longest(frame: Frame, rctl: number): number {
-    if ((rctl & D.E1000_RCTL_LPE) !== 0) return (this.#device.registers.get(R.E1000_RLPML) & D.E1000_RLPML_MASK) - FCS_BYTES;
+    if ((rctl & D.E1000_RCTL_LPE) !== 0) return (this.#device.registers.u32[RLPML]! & D.E1000_RLPML_MASK) - FCS_BYTES;
     if (frame.length <= MAX_FRAME) return MAX_FRAME;
-    const tagged = frame.view.getUint16(frame.start + ADDRESSES) === (this.#device.registers.get(R.E1000_VET) & 0xffff);
+    const tagged = frame.view.getUint16(frame.start + ADDRESSES) === (this.#device.registers.u32[VET]! & 0xffff);
     return tagged ? MAX_FRAME + VLAN_TAG : MAX_FRAME;
   }
 
   #isMacControl(frame: Frame): boolean {
     const registers = this.#device.registers;
-    if (frame.view.getUint16(frame.start + ADDRESSES) !== registers.get(R.E1000_FCT)) return false;
+    if (frame.view.getUint16(frame.start + ADDRESSES) !== registers.u32[FCT]!) return false;
     return (
       frame.view.getUint32(frame.start, true) === registers.get(R.E1000_FCAL) &&
       frame.view.getUint16(frame.start + 4, true) === (registers.get(R.E1000_FCAH) & 0xffff)
@@ -209,7 +219,7 @@ export class RxEngine {
   /** A pause frame stops our MAC for so many times 512 bit times; 0 lets it go on (IEEE 802.3 annex 31B). */
   #macControl(frame: Frame, now: Nanoseconds): void {
     const statistics = this.#device.statistics;
-    const enabled = (this.#device.registers.get(R.E1000_CTRL) & D.E1000_CTRL_RFCE) !== 0;
+    const enabled = (this.#device.registers.u32[CTRL]! & D.E1000_CTRL_RFCE) !== 0;
     if (!enabled || frame.view.getUint16(frame.start + 14) !== PAUSE_OPCODE) {
       statistics.count(R.E1000_FCRUC);
       return;
@@ -221,15 +231,15 @@ export class RxEngine {
 
   #countGood(frame: Frame): void {
     const multicast = (frame.u8[frame.start]! & 1) !== 0;
-    this.#device.statistics.received(frame.length, multicast && this.#device.filter.isBroadcast(frame), multicast);
+    this.#device.statistics.received(frame.length, multicast, multicast && this.#device.filter.isBroadcast(frame));
   }
 
   #store(frame: Frame, now: Nanoseconds, inexact: boolean, loopback: boolean, bad: boolean, vet: number): void {
     const device = this.#device;
     const entry = this.#place();
     const settings = this.#classifier.settings;
-    settings.rxcsum = device.registers.get(R.E1000_RXCSUM);
-    settings.mrqc = device.registers.get(R.E1000_MRQC);
+    settings.rxcsum = device.registers.u32[RXCSUM]!;
+    settings.mrqc = device.registers.u32[MRQC]!;
     settings.vet = vet;
     if (bad) entry.found.clear();
     else this.#classifier.classify(frame, entry.found);
@@ -306,8 +316,8 @@ export class RxEngine {
   /** Writes a frame to host memory, or drops it; false while it has to wait for descriptors. */
   #deliver(entry: Entry, queue: RxQueue, now: Nanoseconds): boolean {
     const device = this.#device;
-    const rctl = device.registers.get(R.E1000_RCTL);
-    const stripsTag = entry.found.vlan >= 0 && (device.registers.get(R.E1000_CTRL) & D.E1000_CTRL_VME) !== 0;
+    const rctl = device.registers.u32[RCTL]!;
+    const stripsTag = entry.found.vlan >= 0 && (device.registers.u32[CTRL]! & D.E1000_CTRL_VME) !== 0;
     const keepsFcs = (rctl & D.E1000_RCTL_SECRC) === 0;
     const length = entry.frame!.length - (stripsTag ? VLAN_TAG : 0) + (keepsFcs ? FCS_BYTES : 0);
     const split = this.#splitAt(entry, queue, length, stripsTag);
@@ -402,7 +412,7 @@ export class RxEngine {
 
   /** RXCSUM.PCSD chooses what the second word says. */
   #hashOrChecksum(entry: Entry): number {
-    const rxcsum = this.#device.registers.get(R.E1000_RXCSUM);
+    const rxcsum = this.#device.registers.u32[RXCSUM]!;
     if ((rxcsum & D.E1000_RXCSUM_PCSD) !== 0) return entry.found.rssHash;
     const checksum = packetChecksum(entry.frame!, rxcsum & D.E1000_RXCSUM_PCSS_MASK);
     return ((checksum << 16) | entry.found.ipId) >>> 0;
@@ -413,7 +423,7 @@ export class RxEngine {
     let status = D.E1000_RXD_STAT_DD;
     if (isLast) status |= D.E1000_RXD_STAT_EOP | ((found.statusError | entry.status) & 0xff) | (stripped ? D.E1000_RXD_STAT_VP : 0);
     const errors = isLast ? (found.statusError | entry.status) >>> 24 : 0;
-    const pcss = this.#device.registers.get(R.E1000_RXCSUM) & D.E1000_RXCSUM_PCSS_MASK;
+    const pcss = this.#device.registers.u32[RXCSUM]! & D.E1000_RXCSUM_PCSS_MASK;
     view.setUint16(at + 8, bytes, true);
     view.setUint16(at + 10, packetChecksum(entry.frame!, pcss), true);
     view.setUint8(at + 12, status);

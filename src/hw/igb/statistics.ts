@@ -3,100 +3,101 @@ import { FCS_BYTES } from '../../wire/frame.ts';
 import * as R from './e1000_regs.ts';
 import type { RegisterValues } from './register_values.ts';
 
-/** Slots of the six size classes, smallest first. */
-function sizeSlots(values: RegisterValues, offsets: readonly number[]): Int32Array {
-  return Int32Array.from(offsets, (offset) => values.slotOf(offset));
+const SIZES = 6;
+const receivedSizes = [R.E1000_PRC64, R.E1000_PRC127, R.E1000_PRC255, R.E1000_PRC511, R.E1000_PRC1023, R.E1000_PRC1522] as const;
+const sentSizes = [R.E1000_PTC64, R.E1000_PTC127, R.E1000_PTC255, R.E1000_PTC511, R.E1000_PTC1023, R.E1000_PTC1522] as const;
+
+/** What frames of one kind have added since the registers were last brought up to date. */
+class Tally {
+  frames = 0;
+  octets = 0;
+  multicasts = 0;
+  broadcasts = 0;
+  readonly sizes = new Uint32Array(SIZES);
+
+  add(length: number): void {
+    this.frames++;
+    this.octets += length + FCS_BYTES;
+  }
+
+  addSized(length: number, multicast: boolean, broadcast: boolean): void {
+    this.add(length);
+    this.sizes[sizeClass(length + FCS_BYTES)]!++;
+    if (broadcast) this.broadcasts++;
+    else if (multicast) this.multicasts++;
+  }
+
+  clear(): void {
+    this.frames = 0;
+    this.octets = 0;
+    this.multicasts = 0;
+    this.broadcasts = 0;
+    this.sizes.fill(0);
+  }
 }
 
 export class Statistics {
   readonly #values: RegisterValues;
-  readonly #received: Int32Array;
-  readonly #transmitted: Int32Array;
-  readonly #TPR: number;
-  readonly #TORL: number;
-  readonly #GPRC: number;
-  readonly #GORCL: number;
-  readonly #TPT: number;
-  readonly #TOTL: number;
-  readonly #GPTC: number;
-  readonly #GOTCL: number;
-  readonly #BPRC: number;
-  readonly #MPRC: number;
-  readonly #BPTC: number;
-  readonly #MPTC: number;
-  readonly #HGPTC: number;
-  readonly #HGOTCL: number;
-  readonly #RPTHC: number;
-  readonly #HGORCL: number;
+  readonly #arrived = new Tally();
+  readonly #received = new Tally();
+  readonly #delivered = new Tally();
+  readonly #sent = new Tally();
 
   constructor(values: RegisterValues) {
     this.#values = values;
-    this.#received = sizeSlots(values, [R.E1000_PRC64, R.E1000_PRC127, R.E1000_PRC255, R.E1000_PRC511, R.E1000_PRC1023, R.E1000_PRC1522]);
-    this.#transmitted = sizeSlots(values, [
-      R.E1000_PTC64,
-      R.E1000_PTC127,
-      R.E1000_PTC255,
-      R.E1000_PTC511,
-      R.E1000_PTC1023,
-      R.E1000_PTC1522,
-    ]);
-    this.#TPR = values.slotOf(R.E1000_TPR);
-    this.#TORL = values.slotOf(R.E1000_TORL);
-    this.#GPRC = values.slotOf(R.E1000_GPRC);
-    this.#GORCL = values.slotOf(R.E1000_GORCL);
-    this.#TPT = values.slotOf(R.E1000_TPT);
-    this.#TOTL = values.slotOf(R.E1000_TOTL);
-    this.#GPTC = values.slotOf(R.E1000_GPTC);
-    this.#GOTCL = values.slotOf(R.E1000_GOTCL);
-    this.#BPRC = values.slotOf(R.E1000_BPRC);
-    this.#MPRC = values.slotOf(R.E1000_MPRC);
-    this.#BPTC = values.slotOf(R.E1000_BPTC);
-    this.#MPTC = values.slotOf(R.E1000_MPTC);
-    this.#HGPTC = values.slotOf(R.E1000_HGPTC);
-    this.#HGOTCL = values.slotOf(R.E1000_HGOTCL);
-    this.#RPTHC = values.slotOf(R.E1000_RPTHC);
-    this.#HGORCL = values.slotOf(R.E1000_HGORCL);
   }
 
   /** A single event, for what happens rarely. */
   count(offset: number): void {
-    this.#values.count(this.#values.map.slot(offset));
+    this.#values.add(offset, 1);
   }
 
   /** Any frame that came off the wire, good or bad. */
   arrived(length: number): void {
-    this.#values.count(this.#TPR);
-    this.#values.addOctets(this.#TORL, length + FCS_BYTES);
+    this.#arrived.add(length);
   }
 
-  /** A good frame that passed the filters. `kind` is that of its destination: see filter.ts. */
-  received(length: number, broadcast: boolean, multicast: boolean): void {
-    const values = this.#values;
-    values.count(this.#GPRC);
-    values.addOctets(this.#GORCL, length + FCS_BYTES);
-    values.count(this.#received[sizeClass(length + FCS_BYTES)]!);
-    if (broadcast) values.count(this.#BPRC);
-    else if (multicast) values.count(this.#MPRC);
+  /** A good frame that passed the filters. */
+  received(length: number, multicast: boolean, broadcast: boolean): void {
+    this.#received.addSized(length, multicast, broadcast);
   }
 
   /** A packet was written to host memory. */
   passedToHost(length: number): void {
-    this.#values.count(this.#RPTHC);
-    this.#values.addOctets(this.#HGORCL, length + FCS_BYTES);
+    this.#delivered.add(length);
   }
 
-  /** A frame left; `first` is the first byte of its destination address. */
+  /** A frame left. */
   sent(length: number, multicast: boolean, broadcast: boolean): void {
+    this.#sent.addSized(length, multicast, broadcast);
+  }
+
+  /** Brings the registers up to date: before software looks at them, and before a reset. */
+  update(): void {
     const values = this.#values;
-    values.count(this.#TPT);
-    values.count(this.#GPTC);
-    values.count(this.#HGPTC);
-    values.addOctets(this.#TOTL, length + FCS_BYTES);
-    values.addOctets(this.#GOTCL, length + FCS_BYTES);
-    values.addOctets(this.#HGOTCL, length + FCS_BYTES);
-    values.count(this.#transmitted[sizeClass(length + FCS_BYTES)]!);
-    if (broadcast) values.count(this.#BPTC);
-    else if (multicast) values.count(this.#MPTC);
+    values.add(R.E1000_TPR, this.#arrived.frames);
+    values.addOctets(R.E1000_TORL, this.#arrived.octets);
+    values.add(R.E1000_GPRC, this.#received.frames);
+    values.addOctets(R.E1000_GORCL, this.#received.octets);
+    values.add(R.E1000_MPRC, this.#received.multicasts);
+    values.add(R.E1000_BPRC, this.#received.broadcasts);
+    values.add(R.E1000_RPTHC, this.#delivered.frames);
+    values.addOctets(R.E1000_HGORCL, this.#delivered.octets);
+    this.#updateSent();
+    for (let i = 0; i < SIZES; i++) {
+      values.add(receivedSizes[i]!, this.#received.sizes[i]!);
+      values.add(sentSizes[i]!, this.#sent.sizes[i]!);
+    }
+    for (const tally of [this.#arrived, this.#received, this.#delivered, this.#sent]) tally.clear();
+  }
+
+  #updateSent(): void {
+    const values = this.#values;
+    const { frames, octets, multicasts, broadcasts } = this.#sent;
+    for (const offset of [R.E1000_TPT, R.E1000_GPTC, R.E1000_HGPTC]) values.add(offset, frames);
+    for (const offset of [R.E1000_TOTL, R.E1000_GOTCL, R.E1000_HGOTCL]) values.addOctets(offset, octets);
+    values.add(R.E1000_MPTC, multicasts);
+    values.add(R.E1000_BPTC, broadcasts);
   }
 }
 

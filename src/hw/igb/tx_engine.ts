@@ -17,10 +17,16 @@ import { DESCRIPTOR_SIZE } from './e1000_desc.ts';
 import * as R from './e1000_regs.ts';
 import type { IgbDevice } from './igb_device.ts';
 import { insertChecksums, insertLegacyChecksum, insertVlanTag, pad, Segmenter, VLAN_TAG } from './offload.ts';
+import { registerMap } from './registers.ts';
 import { TxBuffer } from './tx_buffer.ts';
 import { TxPacket, TxQueue } from './tx_queue.ts';
 
 export const TX_QUEUES = 16;
+/** Slots of the registers that every frame needs. */
+const CTRL = registerMap.slotOf(R.E1000_CTRL);
+const TCTL = registerMap.slotOf(R.E1000_TCTL);
+const TXPBS = registerMap.slotOf(R.E1000_TXPBS);
+const VET = registerMap.slotOf(R.E1000_VET);
 const NEVER = Number.POSITIVE_INFINITY;
 const STATUS = 12;
 
@@ -151,7 +157,7 @@ export class TxEngine {
 
   /** Fetches what can have been fetched by now; returns when to look again. */
   #fetch(now: Nanoseconds): Nanoseconds {
-    const size = (this.#device.registers.get(R.E1000_TXPBS) & D.E1000_TXPBS_SIZE_MASK) * 1024;
+    const size = (this.#device.registers.u32[TXPBS]! & D.E1000_TXPBS_SIZE_MASK) * 1024;
     for (;;) {
       if (!this.#fetching && !this.#pick()) return NEVER;
       if (this.#doneAt !== NEVER) {
@@ -169,7 +175,7 @@ export class TxEngine {
 
   /** Chooses the next packet, queue after queue, and computes when its first frame is there. */
   #pick(): boolean {
-    if ((this.#device.registers.get(R.E1000_TCTL) & D.E1000_TCTL_EN) === 0) return false;
+    if ((this.#device.registers.u32[TCTL]! & D.E1000_TCTL_EN) === 0) return false;
     for (let i = 1; i <= TX_QUEUES; i++) {
       const queue = this.queues[(this.#lastServed + i) % TX_QUEUES]!;
       if (!queue.waiting || this.hung[queue.index] !== 0) continue;
@@ -209,14 +215,14 @@ export class TxEngine {
 
   /** Room for the tag if one is to be put in, which needs CTRL.VME (7.4.2). */
   #vlanRoom(): number {
-    return this.#packet.wantsVlan && (this.#device.registers.get(R.E1000_CTRL) & D.E1000_CTRL_VME) !== 0 ? VLAN_TAG : 0;
+    return this.#packet.wantsVlan && (this.#device.registers.u32[CTRL]! & D.E1000_CTRL_VME) !== 0 ? VLAN_TAG : 0;
   }
 
   #buildWhole(): Frame {
     const packet = this.#packet;
     const vlan = this.#vlanRoom();
     const length = packet.total + vlan;
-    const pads = (this.#device.registers.get(R.E1000_TCTL) & D.E1000_TCTL_PSP) !== 0;
+    const pads = (this.#device.registers.u32[TCTL]! & D.E1000_TCTL_PSP) !== 0;
     const frame = this.#device.pool.take(pads && length < MIN_FRAME ? MIN_FRAME : length);
     const at = frame.start + vlan;
     packet.gather(this.#device.host.dma, this.#device.name, frame.u8, at, packet.total);
@@ -259,7 +265,7 @@ export class TxEngine {
   #insertVlan(frame: Frame): void {
     const packet = this.#packet;
     const tag = packet.legacy ? packet.special : packet.context.vlan;
-    insertVlanTag(frame, this.#device.registers.get(R.E1000_VET) & 0xffff, tag);
+    insertVlanTag(frame, this.#device.registers.u32[VET]! & 0xffff, tag);
   }
 
   /** The packet is in the packet buffer: report it. */
@@ -269,10 +275,9 @@ export class TxEngine {
     this.#fetching = false;
     this.#doneAt = NEVER;
     queue.head = packet.end;
-    const reports = packet.reports;
-    if (reports.length === 0) return;
-    for (let i = 0; i < reports.length; i++) queue.unwritten.push(reports[i]!);
-    if (queue.unwritten.length >= queue.writebackThreshold || !this.#device.interrupts.txModerated(queue.index, now))
+    if (packet.reportCount === 0) return;
+    for (let i = 0; i < packet.reportCount; i++) queue.addUnwritten(packet.reports[i]!);
+    if (queue.unwrittenCount >= queue.writebackThreshold || !this.#device.interrupts.txModerated(queue.index, now))
       this.#writeBack(queue, now);
     else this.#device.interrupts.wakeAtExpiry(queue.index);
   }
@@ -284,14 +289,14 @@ export class TxEngine {
       const section = dma.access(this.#device.name, queue.headWriteback, 4, true);
       section.view.setUint32(queue.headWriteback - section.base, queue.head, true);
     } else {
-      for (let i = 0; i < queue.unwritten.length; i++) {
+      for (let i = 0; i < queue.unwrittenCount; i++) {
         const address = queue.base + queue.unwritten[i]! * DESCRIPTOR_SIZE;
         const section = dma.access(this.#device.name, address, DESCRIPTOR_SIZE, true);
         const at = (address - section.base + STATUS) >> 2;
         section.u32[at] = this.#doneStatus(section.u32[at]!);
       }
     }
-    queue.unwritten.length = 0;
+    queue.unwrittenCount = 0;
     this.#device.interrupts.causeTx(queue.index, now + this.#device.host.timing.writeLatencyNs);
   }
 
@@ -302,6 +307,6 @@ export class TxEngine {
 
   /** A vector's moderation interval is over: what was collected for fewer, larger writes goes out (7.2.3.4). */
   flushWritebacks(now: Nanoseconds): void {
-    for (const queue of this.queues) if (queue.unwritten.length > 0) this.#writeBack(queue, now);
+    for (const queue of this.queues) if (queue.unwrittenCount > 0) this.#writeBack(queue, now);
   }
 }

@@ -32,6 +32,7 @@ export class TxQueue {
   headWriteback = 0;
   /** Descriptors that are done but not written back yet (WTHRESH). */
   readonly unwritten: number[] = [];
+  unwrittenCount = 0;
   readonly contexts: readonly TxContext[] = [new TxContext(), new TxContext()];
 
   constructor(index: number) {
@@ -55,12 +56,16 @@ export class TxQueue {
     this.enabled = false;
     this.head = 0;
     this.tail = 0;
-    this.unwritten.length = 0;
+    this.unwrittenCount = 0;
     for (const context of this.contexts) context.clear();
   }
 
   next(index: number): number {
     return index + 1 === this.size ? 0 : index + 1;
+  }
+
+  addUnwritten(index: number): void {
+    this.unwritten[this.unwrittenCount++] = index;
   }
 
   /** Bytes to fetch for the first frame between head and `tail`. Touches nothing: it only tells how long the DMA will take. */
@@ -111,6 +116,7 @@ export class TxPacket {
   lengths = new Int32Array(MIN_FRAGMENTS);
   /** Descriptors that want a report. */
   readonly reports: number[] = [];
+  reportCount = 0;
   /** Segments of a large send (1 otherwise), and how many have been made. */
   segments = 1;
   made = 0;
@@ -133,7 +139,7 @@ export class TxPacket {
     this.total = 0;
     this.made = 0;
     this.segments = 1;
-    this.reports.length = 0;
+    this.reportCount = 0;
     this.#fragment = 0;
     this.#offset = 0;
     for (let i = queue.head; i !== queue.tail; i = queue.next(i)) {
@@ -153,7 +159,7 @@ export class TxPacket {
         throw new InvariantError(`${device}: TX descriptor ${i} of queue ${queue.index} has unknown type 0x${command.toString(16)}`);
       if (this.fragments === 0) this.#start(i, command, last, extended, queue);
       this.#add(words[at >> 2]! + words[(at >> 2) + 1]! * 0x1_0000_0000, command & D.E1000_ADVTXD_DTALEN_MASK);
-      if ((command & D.E1000_TXD_CMD_RS) !== 0) this.reports.push(i);
+      if ((command & D.E1000_TXD_CMD_RS) !== 0) this.reports[this.reportCount++] = i;
       if ((command & D.E1000_TXD_CMD_EOP) === 0) continue;
       this.end = queue.next(i);
       this.#finish(dma, device);

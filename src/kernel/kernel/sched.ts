@@ -168,6 +168,7 @@ export function runTaskSlice(pcpu: percpu): boolean {
 function switchTo(pcpu: percpu, next: task_struct): void {
   const previous = pcpu.current;
   if (previous === next) return;
+  this_cpu.charge(kernel().options.contextSwitchNs);
   trace().sched_switch?.(previous, next);
   pcpu.rq.nr_switches++;
   pcpu.current = next;

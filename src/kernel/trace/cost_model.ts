@@ -16,3 +16,37 @@ export function scaledCosts(hz: number, ipc: number): Float64Array {
 export function zeroCosts(): Float64Array {
   return new Float64Array(function_costs.length);
 }
+
+/** What a CPU of a given speed takes for everything that is charged: see KernelOptions. */
+export interface CpuSpeed {
+  readonly costs: Float64Array;
+  readonly copyNsPerByte: number;
+  readonly syscallNs: number;
+  readonly interruptNs: number;
+  readonly contextSwitchNs: number;
+}
+
+/**
+ * Instructions that no row of the table holds: the assembly around system calls and interrupts, and a switch of tasks (register and address space
+ * change, run queue). Estimates for x86-64 without mitigations.
+ */
+const SYSCALL_INSTRUCTIONS = 150;
+const INTERRUPT_INSTRUCTIONS = 400;
+const CONTEXT_SWITCH_INSTRUCTIONS = 1200;
+/** A copy moves 16 bytes an instruction and waits for memory: about 8 bytes a cycle. */
+const COPY_BYTES_PER_CYCLE = 8;
+
+/** A CPU of `hz` cycles a second and `ipc` instructions a cycle. */
+export function cpuSpeed(hz: number, ipc: number): CpuSpeed {
+  const ns = (instructions: number): number => Math.max(1, Math.round((instructions * 1e9) / (hz * ipc)));
+  return {
+    costs: scaledCosts(hz, ipc),
+    copyNsPerByte: 1e9 / (hz * COPY_BYTES_PER_CYCLE),
+    syscallNs: ns(SYSCALL_INSTRUCTIONS),
+    interruptNs: ns(INTERRUPT_INSTRUCTIONS),
+    contextSwitchNs: ns(CONTEXT_SWITCH_INSTRUCTIONS),
+  };
+}
+
+/** `cpu: zero`: nothing takes time. */
+export const zeroSpeed = (): CpuSpeed => ({ costs: zeroCosts(), copyNsPerByte: 0, syscallNs: 0, interruptNs: 0, contextSwitchNs: 0 });

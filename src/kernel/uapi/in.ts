@@ -10,6 +10,16 @@ export const IPPROTO_RAW = 255;
 export const INADDR_ANY = 0;
 export const INADDR_BROADCAST = 0xffff_ffff;
 export const INADDR_LOOPBACK = 0x7f00_0001;
+/** Source of errors from who has no address (RFC 7600). */
+export const INADDR_DUMMY = 0xc000_0008;
+export const INADDR_ALLHOSTS_GROUP = 0xe000_0001;
+
+export const ipv4_is_multicast = (addr: number): boolean => addr >>> 28 === 14;
+export const ipv4_is_local_multicast = (addr: number): boolean => addr >>> 8 === 0xe00000;
+export const ipv4_is_lbcast = (addr: number): boolean => addr === INADDR_BROADCAST;
+export const ipv4_is_zeronet = (addr: number): boolean => addr === 0;
+export const ipv4_is_loopback = (addr: number): boolean => addr >>> 24 === 127;
+export const ipv4_is_linklocal_169 = (addr: number): boolean => addr >>> 16 === 0xa9fe;
 
 export const IP_CE = 0x8000;
 export const IP_DF = 0x4000;
@@ -67,6 +77,13 @@ export const ICMP_PROT_UNREACH = 2;
 export const ICMP_PORT_UNREACH = 3;
 export const ICMP_FRAG_NEEDED = 4;
 export const ICMP_SR_FAILED = 5;
+export const ICMP_PKT_FILTERED = 13;
+export const NR_ICMP_UNREACH = 15;
+export const ICMP_REDIR_HOST = 1;
+export const NR_ICMP_TYPES = 18;
+export const ICMP_INFO_REQUEST = 15;
+export const ICMP_ADDRESS = 17;
+export const ICMP_ADDRESSREPLY = 18;
 export const ICMP_EXC_TTL = 0;
 export const ICMP_EXC_FRAGTIME = 1;
 
@@ -74,6 +91,7 @@ export const IP_TOS = 1;
 export const IP_TTL = 2;
 export const IP_HDRINCL = 3;
 export const IP_OPTIONS = 4;
+export const IP_RETOPTS = 7;
 export const IP_RECVOPTS = 6;
 export const IP_PKTINFO = 8;
 export const IP_MTU_DISCOVER = 10;
@@ -82,6 +100,11 @@ export const IP_RECVTTL = 12;
 export const IP_RECVTOS = 13;
 export const IP_MTU = 14;
 export const IP_FREEBIND = 15;
+export const IP_MINTTL = 21;
+export const IP_NODEFRAG = 22;
+export const IP_CHECKSUM = 23;
+export const IP_MULTICAST_TTL = 33;
+export const IP_MULTICAST_LOOP = 34;
 export const IP_TRANSPARENT = 19;
 export const IP_BIND_ADDRESS_NO_PORT = 24;
 export const IP_LOCAL_PORT_RANGE = 51;
@@ -96,4 +119,11 @@ export interface sockaddr_in {
   sin_family: number;
   sin_port: number;
   sin_addr: number;
+}
+
+/** IP_PKTINFO */
+export interface in_pktinfo {
+  ipi_ifindex: number;
+  ipi_spec_dst: number;
+  ipi_addr: number;
 }

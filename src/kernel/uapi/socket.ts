@@ -6,6 +6,7 @@ export const AF_PACKET = 17;
 export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
 export const SOCK_RAW = 3;
+export const SOCK_SEQPACKET = 5;
 export const SOCK_TYPE_MASK = 0xf;
 export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
@@ -27,6 +28,7 @@ export const SO_SNDBUF = 7;
 export const SO_RCVBUF = 8;
 export const SO_KEEPALIVE = 9;
 export const SO_OOBINLINE = 10;
+export const SO_NO_CHECK = 11;
 export const SO_PRIORITY = 12;
 export const SO_LINGER = 13;
 export const SO_REUSEPORT = 15;
@@ -42,15 +44,22 @@ export const SO_MARK = 36;
 export const SO_TIMESTAMP = 29;
 export const SO_TIMESTAMPNS = 35;
 export const SO_TIMESTAMPING = 37;
+export const SO_RXQ_OVFL = 40;
+export const SO_PEEK_OFF = 42;
 export const SO_PROTOCOL = 38;
 export const SO_DOMAIN = 39;
 export const SO_BUSY_POLL = 46;
 export const SO_MAX_PACING_RATE = 47;
 export const SO_INCOMING_CPU = 49;
+export const SO_COOKIE = 57;
 export const SO_MEMINFO = 55;
 export const SO_INCOMING_NAPI_ID = 56;
 export const SO_ZEROCOPY = 60;
 export const SO_TXTIME = 61;
+export const SO_BINDTOIFINDEX = 62;
+export const SO_BUF_LOCK = 72;
+export const SO_RESERVE_MEM = 73;
+export const SO_TXREHASH = 74;
 
 export const MSG_OOB = 0x1;
 export const MSG_PEEK = 0x2;
@@ -95,3 +104,13 @@ export const SIOCINQ = 0x541b;
 export const SIOCOUTQ = 0x5411;
 export const SIOCOUTQNSD = 0x894b;
 export const SIOCATMARK = 0x8905;
+
+/** What options with a structure carry. */
+export interface linger {
+  l_onoff: number;
+  l_linger: number;
+}
+export interface timeval {
+  tv_sec: number;
+  tv_usec: number;
+}

@@ -2,8 +2,10 @@
  * include/linux/netdevice.h: network devices, their queues, NAPI, and the per-CPU state of the network core.
  */
 
+import { this_cpu_ptr } from '../../current.ts';
 import type { hrtimer } from '../../kernel/time/hrtimer.ts';
 import type { timer_list } from '../../kernel/time/timer.ts';
+import { page_frag_cache } from '../../mm/page_frag_cache.ts';
 import type { net } from '../net/net_namespace.ts';
 import type { Qdisc } from '../net/sch_generic.ts';
 import { newAddress } from './address.ts';
@@ -61,9 +63,55 @@ export const NETIF_F_RXFCS = 1 << 20;
 export const NETIF_F_GSO_PARTIAL = 1 << 21;
 export const NETIF_F_TSO_MANGLEID = 1 << 22;
 export const NETIF_F_GRO_HW = 1 << 23;
+export const NETIF_F_FRAGLIST = 1 << 24;
 export const NETIF_F_CSUM_MASK = NETIF_F_IP_CSUM | NETIF_F_IPV6_CSUM | NETIF_F_HW_CSUM;
 export const NETIF_F_ALL_TSO = NETIF_F_TSO | NETIF_F_TSO6 | NETIF_F_TSO_ECN | NETIF_F_TSO_MANGLEID;
 export const NETIF_F_GSO_MASK = NETIF_F_ALL_TSO | NETIF_F_GSO_UDP_L4 | NETIF_F_GSO_PARTIAL;
+
+/** What the stack does in software for any device that can gather. */
+export const NETIF_F_GSO_SOFTWARE = NETIF_F_ALL_TSO | NETIF_F_GSO_UDP_L4;
+export const NETIF_F_SOFT_FEATURES = NETIF_F_GSO | NETIF_F_GRO;
+
+/** priv_flags */
+export const IFF_XMIT_DST_RELEASE = 1 << 7;
+export const IFF_TX_SKB_SHARING = 1 << 16;
+export const IFF_UNICAST_FLT = 1 << 17;
+export const IFF_LIVE_ADDR_CHANGE = 1 << 20;
+export const IFF_NO_QUEUE = 1 << 21;
+
+/** Flags that dev_change_flags() lets a user set. */
+export const IFF_ECHO = 1 << 18;
+export const IFF_DEBUG = 1 << 2;
+export const IFF_NOTRAILERS = 1 << 5;
+export const IFF_PORTSEL = 1 << 13;
+export const IFF_AUTOMEDIA = 1 << 14;
+export const IFF_DYNAMIC = 1 << 15;
+export const IFF_DORMANT = 1 << 17;
+
+export const NETREG_UNINITIALIZED = 0;
+export const NETREG_REGISTERED = 1;
+export const NETREG_UNREGISTERED = 3;
+
+/** Notifier events. */
+export const NETDEV_UP = 1;
+export const NETDEV_DOWN = 2;
+export const NETDEV_REBOOT = 3;
+export const NETDEV_CHANGE = 4;
+export const NETDEV_REGISTER = 5;
+export const NETDEV_UNREGISTER = 6;
+export const NETDEV_CHANGEMTU = 7;
+export const NETDEV_CHANGEADDR = 8;
+export const NETDEV_GOING_DOWN = 10;
+export const NETDEV_FEAT_CHANGE = 12;
+export const NETDEV_PRE_UP = 14;
+
+export type netdevice_notifier = (event: number, dev: net_device) => void;
+
+export const GRO_MERGED = 0;
+export const GRO_MERGED_FREE = 1;
+export const GRO_HELD = 2;
+export const GRO_NORMAL = 3;
+export const GRO_CONSUMED = 4;
 
 export const GSO_MAX_SIZE = 65536;
 export const GSO_LEGACY_MAX_SIZE = 65536;
@@ -89,6 +137,8 @@ export class netdev_queue {
   trans_timeout = 0;
   dql: dql;
   xmit_lock_owner = -1;
+  /** What dev_hard_start_xmit() could not hand to the driver. */
+  unsent: sk_buff | null = null;
 
   constructor(dev: net_device, index: number, limits: dql) {
     this.dev = dev;
@@ -123,6 +173,10 @@ export class napi_struct {
   defer_hard_irqs = 0;
   /** In its CPU's poll_list. */
   scheduled = false;
+  /** Whose poll_list that is. */
+  list_owner: softnet_data | null = null;
+  /** The last poll used up its weight: it wants another one. */
+  wantsRepoll = false;
   next: napi_struct | null = null;
   gro_bitmask = 0;
   readonly gro_hash: gro_list[] = [];
@@ -202,8 +256,9 @@ export interface packet_type {
 }
 
 export class net_device {
-  readonly name: string;
-  readonly ifindex: number;
+  /** Final once it is registered: `eth%d` until then. */
+  name: string;
+  ifindex: number;
   readonly type: number;
   readonly nd_net: net;
   netdev_ops: net_device_ops = null as unknown as net_device_ops;
@@ -211,6 +266,14 @@ export class net_device {
   header_ops: header_ops | null = null;
   flags = 0;
   priv_flags = 0;
+  /** NETREG_* */
+  reg_state = NETREG_UNINITIALIZED;
+  /** __LINK_STATE_PRESENT: false while the driver has it suspended or is resetting it. */
+  present = true;
+  /** The driver needs no transmit lock (loopback). */
+  lltx = false;
+  /** A change of the carrier waits for linkwatch. */
+  linkwatchPending = false;
   /** __LINK_STATE_*: carrier, presence. */
   carrier = false;
   carrier_changes = 0;
@@ -245,6 +308,8 @@ export class net_device {
   real_num_rx_queues = 1;
   tx_queue_len = 1000;
   qdisc: Qdisc = null as unknown as Qdisc;
+  /** noop_qdisc: what a device that is down has for a qdisc. */
+  noopQdisc: Qdisc = null as unknown as Qdisc;
   /** XPS: transmit queue for each CPU; empty when not set up. */
   xps_cpus: number[] = [];
   /** RPS: CPUs (bit mask) for each receive queue. */
@@ -286,6 +351,11 @@ export const netdev_get_tx_queue = (dev: net_device, index: number): netdev_queu
 export const netif_running = (dev: net_device): boolean => (dev.flags & IFF_UP) !== 0;
 export const netif_carrier_ok = (dev: net_device): boolean => dev.carrier;
 export const netif_oper_up = (dev: net_device): boolean => (dev.flags & IFF_UP) !== 0 && dev.carrier;
+export const netif_device_present = (dev: net_device): boolean => dev.present;
+export function netif_device_attach(dev: net_device): void {
+  dev.present = true;
+}
+export const netif_is_multiqueue = (dev: net_device): boolean => dev.num_tx_queues > 1;
 export const netif_xmit_stopped = (txq: netdev_queue): boolean => (txq.state & QUEUE_STATE_ANY_XOFF) !== 0;
 export const netif_xmit_frozen_or_stopped = (txq: netdev_queue): boolean => (txq.state & QUEUE_STATE_ANY_XOFF_OR_FROZEN) !== 0;
 export const netif_tx_queue_stopped = (txq: netdev_queue): boolean => (txq.state & __QUEUE_STATE_DRV_XOFF) !== 0;
@@ -295,6 +365,13 @@ export function netif_tx_stop_queue(txq: netdev_queue): void {
 export function netif_tx_start_queue(txq: netdev_queue): void {
   txq.state &= ~__QUEUE_STATE_DRV_XOFF;
 }
+export const netif_queue_stopped = (dev: net_device): boolean => netif_tx_queue_stopped(dev._tx[0]!);
+export const netif_start_queue = (dev: net_device): void => netif_tx_start_queue(dev._tx[0]!);
+export const netif_stop_queue = (dev: net_device): void => netif_tx_stop_queue(dev._tx[0]!);
+export const skb_get_tx_queue = (dev: net_device, skb: sk_buff): netdev_queue => dev._tx[skb.queue_mapping]!;
+/** More frames follow at once, so that a driver may wait with its doorbell. */
+export const netdev_xmit_more = (): boolean => this_cpu_ptr().softnet_data.xmit_more;
+
 export const dev_xmit_complete = (rc: number): boolean => rc < NET_XMIT_MASK;
 
 /** Per-CPU queues of the network core. */
@@ -317,6 +394,11 @@ export class softnet_data {
   xmit_recursion = 0;
   /** skbs freed by NAPI, to be used again. */
   readonly napi_skb_cache: sk_buff[] = [];
+  /** skbs of this CPU that others have done with: skb_attempt_defer_free(). */
+  defer_list: sk_buff | null = null;
+  defer_count = 0;
+  /** Where receive heads are cut from: napi_alloc_cache. */
+  readonly skb_frags = new page_frag_cache();
   /** /proc/net/softnet_stat. */
   processed = 0;
   time_squeeze = 0;

@@ -223,6 +223,8 @@ export class sk_buff {
   ip_frag_max_size = 0;
   qdisc_pkt_len = 0;
   qdisc_cb_time = 0;
+  /** Why it is dropped, while it waits to be freed: tc_skb_cb's drop_reason, get_kfree_skb_cb()'s reason. */
+  dropReason = 0;
 
   /** SO_RXQ_OVFL: packets that the socket lost before this one. */
   dropcount = 0;
@@ -401,11 +403,6 @@ export function skb_set_hash(skb: sk_buff, hash: number, type: number): void {
   skb.l4_hash = type === PKT_HASH_TYPE_L4;
   skb.sw_hash = false;
   skb.hash = hash;
-}
-export function skb_set_hash_from_sk(skb: sk_buff, sk: sock): void {
-  if (sk.sk_txhash === 0) return;
-  skb.l4_hash = true;
-  skb.hash = sk.sk_txhash;
 }
 
 export function skb_checksum_none_assert(_skb: sk_buff): void {}
@@ -607,6 +604,12 @@ export function skb_record_rx_queue(skb: sk_buff, queue: number): void {
 }
 export const skb_rx_queue_recorded = (skb: sk_buff): boolean => skb.queue_mapping !== 0;
 export const skb_get_rx_queue = (skb: sk_buff): number => skb.queue_mapping - 1;
+
+/** What skb_try_coalesce() tells: was the head taken too (kfree_skb_partial needs it), and by how much truesize grew. */
+export class skb_coalesce_result {
+  fragstolen = false;
+  delta_truesize = 0;
+}
 
 /** Counts bytes that a CPU copies, and charges it for them. */
 export function chargeCopy(counter: { count: number; bytes: number }, bytes: number): void {

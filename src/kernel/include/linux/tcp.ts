@@ -1,5 +1,6 @@
 /** include/linux/tcp.h: the TCP part of a socket. */
 import type { hrtimer } from '../../kernel/time/hrtimer.ts';
+import { tcphdr } from '../../uapi/in.ts';
 import { inet_connection_sock } from '../net/inet_sock.ts';
 import type { sock } from '../net/sock.ts';
 import { type sk_buff, sk_buff_head } from './skbuff.ts';
@@ -49,7 +50,7 @@ export class tcp_fastopen_cookie {
 
 export interface tcp_fastopen_request {
   cookie: tcp_fastopen_cookie;
-  data: import('../net/sock.ts').msghdr;
+  data: import("../net/sock.ts").msghdr | null;
   size: number;
   copied: number;
   uarg: unknown;
@@ -159,6 +160,8 @@ export class tcp_sock extends inet_connection_sock {
   syn_fastopen = false;
   syn_fastopen_exp = false;
   syn_fastopen_ch = false;
+  /** Made by a SYN with data. */
+  syn_fastopen_child = false;
   syn_data = false;
   syn_data_acked = false;
   save_syn = 0;
@@ -243,4 +246,6 @@ export class tcp_sock extends inet_connection_sock {
   syn_ect_snt = 0;
 }
 
+export const tcp_hdr = (skb: sk_buff): tcphdr => new tcphdr(skb.mem.view, skb.transport_header);
+export const tcp_hdrlen = (skb: sk_buff): number => (skb.mem.u8[skb.transport_header + 12]! >> 4) << 2;
 export const tcp_sk = (sk: sock): tcp_sock => sk as tcp_sock;

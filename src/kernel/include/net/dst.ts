@@ -42,6 +42,8 @@ export const RTAX_FEATURE_ECN = 1;
 export const DST_OBSOLETE_NONE = 0;
 export const DST_OBSOLETE_DEAD = 2;
 export const DST_OBSOLETE_FORCE_CHK = -1;
+/** An exception was learned: whoever holds this must look up again. */
+export const DST_OBSOLETE_KILL = -2;
 
 export class dst_entry {
   dev: net_device;
@@ -126,3 +128,28 @@ export function skb_dst_force(skb: sk_buff): boolean {
 
 /** The nexthop's neighbour: the gateway's, or the destination's itself. */
 export const rt_nexthop = (rt: rtable, daddr: number): number => (rt.rt_gw_family !== 0 ? rt.rt_gw4 : daddr);
+
+/** Sends a routed packet on. */
+export const dst_output = (network: net, sk: sock | null, skb: sk_buff): number => skb._skb_refdst!.output(network, sk, skb);
+/** Hands a routed packet in: to the local protocols or to forwarding. */
+export const dst_input = (skb: sk_buff): number => skb._skb_refdst!.input(skb);
+
+/** The packet could not reach its next hop. */
+export function dst_link_failure(skb: sk_buff): void {
+  skb._skb_refdst?.ops.link_failure(skb);
+}
+
+/** The path turned out to carry no more than `mtu`. */
+export function skb_dst_update_pmtu(skb: sk_buff, mtu: number): void {
+  const dst = skb._skb_refdst;
+  if (dst !== null) dst.ops.update_pmtu(dst, null, skb, mtu, true);
+}
+
+export const rt_is_input_route = (rt: rtable): boolean => rt.rt_is_input;
+export const rt_is_output_route = (rt: rtable): boolean => !rt.rt_is_input;
+export const skb_rtable = (skb: sk_buff): rtable | null => skb._skb_refdst;
+export const skb_valid_dst = (skb: sk_buff): boolean => skb._skb_refdst !== null;
+export const ip_rt_put: (rt: rtable | null) => void = dst_release;
+
+/** LL_RESERVED_SPACE(): room for the link-layer header, in steps of 16. */
+export const LL_RESERVED_SPACE = (dev: net_device): number => ((dev.hard_header_len + dev.needed_headroom) & ~15) + 16;

@@ -3,13 +3,16 @@ import type { timer_list } from '../../kernel/time/timer.ts';
 import type { sk_buff } from '../linux/skbuff.ts';
 import type { dst_entry } from './dst.ts';
 import type { inet_bind_bucket, inet_bind2_bucket } from './inet_hashtables.ts';
-import type { request_sock, request_sock_queue } from './request_sock.ts';
+import type { inet_cork } from './ip.ts';
+import { type request_sock, request_sock_queue } from './request_sock.ts';
 import { sock } from './sock.ts';
 import type { tcp_congestion_ops } from './tcp_congestion_ops.ts';
 
 /** The path of a socket's packets: what ip_route_output_flow() is asked. */
 export class flowi4 {
   flowi4_oif = 0;
+  flowi4_iif = 0;
+  flowi4_scope = 0;
   flowi4_mark = 0;
   flowi4_tos = 0;
   flowi4_proto = 0;
@@ -18,6 +21,8 @@ export class flowi4 {
   daddr = 0;
   fl4_sport = 0;
   fl4_dport = 0;
+  fl4_icmp_type = 0;
+  fl4_icmp_code = 0;
 }
 
 export class inet_sock extends sock {
@@ -41,6 +46,8 @@ export class inet_sock extends sock {
   nodefrag = false;
   local_port_range: [number, number] | null = null;
   readonly fl4 = new flowi4();
+  /** What ip_append_data() has collected so far; null while nothing is corked. */
+  cork: inet_cork | null = null;
   /** IP options, always absent. Simplified: IP_OPTIONS is not supported. */
   inet_opt: null = null;
 }
@@ -77,7 +84,7 @@ export interface inet_connection_sock_af_ops {
 }
 
 export class inet_connection_sock extends inet_sock {
-  icsk_accept_queue: request_sock_queue = null as unknown as request_sock_queue;
+  icsk_accept_queue = new request_sock_queue();
   icsk_bind_hash: inet_bind_bucket | null = null;
   icsk_bind2_hash: inet_bind2_bucket | null = null;
   icsk_timeout = 0;

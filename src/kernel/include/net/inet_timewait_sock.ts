@@ -54,6 +54,15 @@ export class inet_timewait_sock {
   constructor(network: net) {
     this.skc_net = network;
   }
+
+  /** So that tcp_oow_rate_limited() may be told of any kind of socket. */
+  get last_oow_ack_time(): number {
+    return this.tw_last_oow_ack_time;
+  }
+
+  set last_oow_ack_time(stamp: number) {
+    this.tw_last_oow_ack_time = stamp;
+  }
 }
 export const inet_twsk = (sk: unknown): inet_timewait_sock => sk as inet_timewait_sock;
 export const tcp_twsk = inet_twsk;

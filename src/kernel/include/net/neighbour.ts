@@ -16,6 +16,13 @@ export const NUD_IN_TIMER = NUD_INCOMPLETE | NUD_REACHABLE | NUD_DELAY | NUD_PRO
 export const NUD_VALID = NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE | NUD_PROBE | NUD_STALE | NUD_DELAY;
 export const NUD_CONNECTED = NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE;
 
+/** Flags of neigh_update(). */
+export const NEIGH_UPDATE_F_OVERRIDE = 0x01;
+export const NEIGH_UPDATE_F_WEAK_OVERRIDE = 0x02;
+export const NEIGH_UPDATE_F_ADMIN = 0x8000_0000;
+export const NTF_EXT_LEARNED = 1 << 4;
+export const NTF_ROUTER = 1 << 7;
+
 /** The link-layer header ready to be copied in front of a packet. */
 export class hh_cache {
   hh_len = 0;
@@ -55,7 +62,9 @@ export class neighbour {
   readonly tbl: neigh_table;
   readonly dev: net_device;
   /** The IPv4 address. */
-  readonly primary_key: number;
+  primary_key: number;
+  /** Next one in its bucket. */
+  next: neighbour | null = null;
   parms: neigh_parms;
   ops: neigh_ops = null as unknown as neigh_ops;
   output: (neigh: neighbour, skb: sk_buff) => number = null as unknown as (neigh: neighbour, skb: sk_buff) => number;
@@ -73,6 +82,7 @@ export class neighbour {
   readonly hh = new hh_cache();
   timer: timer_list = null as unknown as timer_list;
   refcnt = 1;
+  exempt_from_gc = false;
 
   constructor(tbl: neigh_table, dev: net_device, key: number, parms: neigh_parms) {
     this.tbl = tbl;
@@ -96,19 +106,45 @@ export class neigh_statistics {
   table_fulls = 0;
 }
 
+/** Buckets of neighbours; grows by doubling. */
+export class neigh_hash_table {
+  readonly hash_buckets: (neighbour | null)[];
+  readonly hash_shift: number;
+  readonly hash_rnd: number;
+
+  constructor(shift: number, rnd: number) {
+    this.hash_buckets = new Array<neighbour | null>(1 << shift).fill(null);
+    this.hash_shift = shift;
+    this.hash_rnd = rnd;
+  }
+}
+
 export class neigh_table {
   readonly family: number;
   readonly id: string;
+  /** Of the packets that go through it (ETH_P_*). */
+  protocol = 0x0800;
   /** Sets up a fresh neighbour (arp_constructor); returns 0 or -errno. */
   constructor_: (neigh: neighbour) => number;
   readonly parms: neigh_parms;
-  /** By device, then by address. */
-  readonly entries = new Map<net_device, Map<number, neighbour>>();
+  /** arp_hash, arp_key_eq. */
+  hash: (pkey: number, dev: net_device, hash_rnd: number) => number = null as unknown as neigh_table['hash'];
+  /** neigh_timer_handler, which is not in the file that makes neighbours. */
+  timer_handler: (neigh: neighbour) => void = null as unknown as neigh_table['timer_handler'];
+  key_eq: (neigh: neighbour, pkey: number) => boolean = null as unknown as neigh_table['key_eq'];
+  nht = new neigh_hash_table(3, 1);
+  /** net.ipv4.neigh.DEV.* */
+  readonly parms_list: neigh_parms[] = [];
   readonly stats = new neigh_statistics();
   gc_thresh1 = 128;
   gc_thresh2 = 512;
   gc_thresh3 = 1024;
-  count = 0;
+  /** Neighbours in it, and those of them that garbage collection may take. */
+  entries = 0;
+  gc_entries = 0;
+  last_flush = 0;
+  last_rand = 0;
+  gc_timer: timer_list | null = null;
 
   constructor(family: number, id: string, setup: (neigh: neighbour) => number, parms: neigh_parms) {
     this.family = family;

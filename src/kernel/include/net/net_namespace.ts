@@ -2,18 +2,29 @@
  * include/net/net_namespace.h, netns/ipv4.h: all of a host's network state. A host has one namespace, `init_net`.
  * Tables that belong to one file of net/ hang here and are made by that file's init function.
  */
+import { InvariantError } from '../../../sim/invariant.ts';
 import type { Kernel } from '../../kernel.ts';
 import type { siphash_key_t } from '../../lib/siphash.ts';
 import { snmp4_icmp_list, snmp4_ipstats_list, snmp4_net_list, snmp4_tcp_list, snmp4_udp_list } from '../../uapi/snmp.ts';
-import { ipv4_devconf } from '../linux/inetdevice.ts';
-import type { net_device, packet_type } from '../linux/netdevice.ts';
+import { type in_ifaddr, ipv4_devconf } from '../linux/inetdevice.ts';
+import type { flow_keys } from './flow_dissector.ts';
+import type { net_offload, packet_offload } from './gro.ts';
+import type { linkwatchState } from '../linux/linkwatch.ts';
+import type { net_device, netdevice_notifier, packet_type } from '../linux/netdevice.ts';
+import type { nf_hook_ops } from '../linux/netfilter.ts';
+import type { sk_buff } from '../linux/skbuff.ts';
 import type { dst_entry } from './dst.ts';
-import { tcp_out_options } from './tcp_out_options.ts';
+import type { fqdir } from './inet_frag.ts';
 import type { inet_hashinfo } from './inet_hashtables.ts';
+import type { inet_peer } from './inetpeer.ts';
+import type { fibState } from './ip_fib.ts';
 import type { neigh_table } from './neighbour.ts';
 import type { Qdisc_ops } from './sch_generic.ts';
 import type { sock } from './sock.ts';
 import type { tcp_congestion_ops } from './tcp_congestion_ops.ts';
+import { tcpInputState } from './tcp_input_state.ts';
+import { tcp_out_options } from './tcp_out_options.ts';
+import { udpSendState } from './udp.ts';
 
 /** MIB counters, indexed by the constants of uapi/snmp.ts. */
 export class netns_mib {
@@ -24,6 +35,27 @@ export class netns_mib {
   readonly tcp_statistics = new Float64Array(snmp4_tcp_list.length);
   readonly udp_statistics = new Float64Array(snmp4_udp_list.length);
   readonly net_statistics = new Float64Array(snmp4_net_list.length);
+}
+
+/**
+ * Functions of net/ipv4 by name, set when their files initialise. Routes point to them, and files call them that are themselves called by
+ * these: in C the linker closes that circle, here this table does.
+ */
+export class ipv4Entries {
+  ip_output: (network: net, sk: sock | null, skb: sk_buff) => number = unset;
+  ip_mc_output: (network: net, sk: sock | null, skb: sk_buff) => number = unset;
+  ip_local_deliver: (skb: sk_buff) => number = unset;
+  ip_forward: (skb: sk_buff) => number = unset;
+  __ip_local_out: (network: net, sk: sock | null, skb: sk_buff) => number = unset;
+  __icmp_send: (skb_in: sk_buff, type: number, code: number, info: number) => void = unset;
+  /** Raw sockets, ping sockets: null while they are not there. */
+  raw_local_deliver: ((skb: sk_buff, protocol: number) => boolean) | null = null;
+  raw_icmp_error: ((skb: sk_buff, protocol: number, info: number) => void) | null = null;
+  ping_rcv: ((skb: sk_buff) => number) | null = null;
+}
+
+function unset(): never {
+  throw new InvariantError('the IPv4 layer is not initialised');
 }
 
 /** net.ipv4.*: the sysctls, with the defaults of a 6.18 host with 4 GiB. Times in the units Linux keeps them in (jiffies are set at init). */
@@ -44,11 +76,18 @@ export class netns_ipv4 {
   sysctl_icmp_ratemask = 6168;
   sysctl_icmp_msgs_per_sec = 1000;
   sysctl_icmp_msgs_burst = 50;
+  /** Pages: low, pressure, high. */
+  sysctl_udp_mem: [number, number, number] = [88_000, 117_000, 176_000];
   sysctl_udp_rmem_min = 4096;
   sysctl_udp_wmem_min = 4096;
   sysctl_udp_early_demux = 1;
+  readonly udpSend = new udpSendState();
   sysctl_ipfrag_time = 30;
   sysctl_ipfrag_high_thresh = 4194304;
+  sysctl_ipfrag_low_thresh = 3145728;
+  sysctl_ipfrag_max_dist = 64;
+  sysctl_icmp_ignore_bogus_error_responses = 1;
+  sysctl_icmp_errors_use_inbound_ifaddr = 0;
   ip_rt_min_pmtu = 552;
   ip_rt_mtu_expires = 600;
   ip_rt_min_advmss = 256;
@@ -139,10 +178,22 @@ export class netns_ipv4 {
   readonly devconf_dflt = new ipv4_devconf();
   /** Bumped when routes or addresses change: cached destinations are checked against it. */
   rt_genid = 1;
-  /** fib_table, rules and exceptions: net/ipv4/fib*.ts. */
-  fib: unknown = null;
+  /** Exceptions of an older generation are void (fnhe_genid). */
+  fnhe_genid = 0;
+  /** Routing tables and what lookups work on: net/ipv4/fib_trie_lookup.ts. */
+  fib: fibState = null as unknown as fibState;
   /** Reassembly queues: net/ipv4/ip_fragment.ts. */
-  frags: unknown = null;
+  fqdir: fqdir = null as unknown as fqdir;
+  /** Long-term knowledge about hosts: net/ipv4/inetpeer.ts. */
+  readonly peers = new Map<number, inet_peer>();
+  /** Addresses of this host, by hash: net/ipv4/devinet.ts. */
+  readonly inet_addr_lst: in_ifaddr[][] = [];
+  /** The device of a local route to an address that no device has: set by net/ipv4/fib_frontend.ts. */
+  localRouteDevice: ((network: net, addr: number) => net_device | null) | null = null;
+  /** Who is told about addresses that come and go (NETDEV_UP, NETDEV_DOWN). */
+  readonly inetaddr_chain: ((event: number, ifa: in_ifaddr) => void)[] = [];
+  /** The stack's functions that routes point to and that files below them call. */
+  readonly entries = new ipv4Entries();
   /** tcp_metrics, fastopen context, syncookie secrets: owned by their files. */
   tcp_metrics: unknown = null;
   tcp_fastopen: unknown = null;
@@ -163,6 +214,12 @@ export class netns_ipv4 {
   /** The socket that sends RSTs, ICMP errors and ACKs of TIME_WAIT. */
   tcp_sk: sock = null as unknown as sock;
   icmp_sk: sock = null as unknown as sock;
+  /** icmp_xmit_lock(): an error about an ICMP message must not send another. */
+  icmpSkLocked = false;
+  /** Counters and last use of the IP identification generator, and its key: net/ipv4/route.ts. */
+  ip_idents: Uint32Array = null as unknown as Uint32Array;
+  ip_tstamps: Float64Array = null as unknown as Float64Array;
+  ip_id_key = 0;
 }
 
 /** net.core.* */
@@ -216,14 +273,31 @@ export class net {
   readonly dev_by_name = new Map<string, net_device>();
   loopback_dev: net_device = null as unknown as net_device;
   readonly ptype_all: packet_type[] = [];
+  /** Who is told of what happens to devices: call_netdevice_notifiers(). */
+  readonly netdev_chain: netdevice_notifier[] = [];
+  /** Changes of carriers that wait to be acted on: net/core/link_watch.ts. */
+  linkwatch: linkwatchState = null as unknown as linkwatchState;
+  /** How many sockets want receive timestamps (netstamp_needed_key). */
+  netstamp_needed = 0;
+  /** Secret of skb_get_hash(): drawn when it is first used. */
+  hashrnd = 0;
   readonly ptype_base = new Map<number, packet_type[]>();
+  /** Segmentation and receive offload, by Ethernet protocol and by IP protocol. */
+  readonly offload_base: packet_offload[] = [];
+  readonly inet_offloads: (net_offload | undefined)[] = new Array<net_offload | undefined>(256).fill(undefined);
+  /** Where the flow dissector leaves what it found. */
+  flow_keys: flow_keys = null as unknown as flow_keys;
   readonly inet_protos: (net_protocol | undefined)[] = new Array<net_protocol | undefined>(256).fill(undefined);
   readonly raw_sockets: sock[] = [];
   readonly udp_table = new Map<number, sock[]>();
   readonly qdisc_base = new Map<string, Qdisc_ops>();
   readonly tcp_cong_list: tcp_congestion_ops[] = [];
+  /** Congestion controls that exist as modules, loaded on demand, and those that anybody may choose. */
+  readonly tcpCongModules: tcp_congestion_ops[] = [];
+  readonly tcpCongAllowed = new Set<tcp_congestion_ops>();
+  readonly tcpInput = new tcpInputState();
   /** Hooks by number (NF_INET_*): net/netfilter/core.ts. */
-  readonly nf_hooks_ipv4: unknown[][] = [[], [], [], [], []];
+  readonly nf_hooks_ipv4: nf_hook_ops[][] = [[], [], [], [], []];
   tcp_hashinfo: inet_hashinfo = null as unknown as inet_hashinfo;
   arp_tbl: neigh_table = null as unknown as neigh_table;
   /** A destination that discards, for sockets without route. */
@@ -237,6 +311,7 @@ export class net {
   /** Sockets alive, by protocol name: /proc/net/sockstat. */
   readonly prot_inuse = new Map<string, number>();
   nextCookie = 1;
+  nextInode = 0;
   nextNapiId = 8193;
   nextIfindex = 1;
 

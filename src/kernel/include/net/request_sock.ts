@@ -126,3 +126,22 @@ export const reqsk_queue_len_young = (queue: request_sock_queue): number => queu
 export const reqsk_queue_empty = (queue: request_sock_queue): boolean => queue.rskq_accept_head === null;
 export const inet_rsk = (req: request_sock): request_sock => req;
 export const tcp_rsk = (req: request_sock): request_sock => req;
+
+/** A half-open connection more; it is young until its SYN-ACK was sent again. */
+export function reqsk_queue_added(queue: request_sock_queue): void {
+  queue.young++;
+  queue.qlen++;
+}
+export function reqsk_queue_removed(queue: request_sock_queue, req: request_sock): void {
+  if (req.num_timeout === 0) queue.young--;
+  queue.qlen--;
+}
+/** Takes the oldest connection that waits to be accepted. */
+export function reqsk_queue_remove(queue: request_sock_queue, parent: sock): request_sock | null {
+  const req = queue.rskq_accept_head;
+  if (req === null) return null;
+  parent.sk_ack_backlog--;
+  queue.rskq_accept_head = req.dl_next;
+  if (queue.rskq_accept_head === null) queue.rskq_accept_tail = null;
+  return req;
+}

@@ -1,4 +1,15 @@
 /** include/net/rstreason.h: why a reset was sent; numbers as the tracepoint tcp_send_reset shows them. */
+import {
+  SKB_DROP_REASON_NO_SOCKET,
+  SKB_DROP_REASON_TCP_ABORT_ON_DATA,
+  SKB_DROP_REASON_TCP_ACK_UNSENT_DATA,
+  SKB_DROP_REASON_TCP_FLAGS,
+  SKB_DROP_REASON_TCP_INVALID_ACK_SEQUENCE,
+  SKB_DROP_REASON_TCP_OLD_ACK,
+  SKB_DROP_REASON_TCP_RFC7323_PAWS,
+  SKB_DROP_REASON_TCP_TOO_OLD_ACK,
+} from './dropreason.ts';
+
 export const SK_RST_REASON_NOT_SPECIFIED = 0;
 export const SK_RST_REASON_NO_SOCKET = 1;
 export const SK_RST_REASON_TCP_INVALID_ACK_SEQUENCE = 2;
@@ -67,3 +78,17 @@ export const reset_reasons: readonly string[] = [
   'ERROR',
   'MAX',
 ];
+
+const fromDropReason = new Map<number, number>([
+  [SKB_DROP_REASON_NO_SOCKET, SK_RST_REASON_NO_SOCKET],
+  [SKB_DROP_REASON_TCP_INVALID_ACK_SEQUENCE, SK_RST_REASON_TCP_INVALID_ACK_SEQUENCE],
+  [SKB_DROP_REASON_TCP_RFC7323_PAWS, SK_RST_REASON_TCP_RFC7323_PAWS],
+  [SKB_DROP_REASON_TCP_TOO_OLD_ACK, SK_RST_REASON_TCP_TOO_OLD_ACK],
+  [SKB_DROP_REASON_TCP_ACK_UNSENT_DATA, SK_RST_REASON_TCP_ACK_UNSENT_DATA],
+  [SKB_DROP_REASON_TCP_FLAGS, SK_RST_REASON_TCP_FLAGS],
+  [SKB_DROP_REASON_TCP_OLD_ACK, SK_RST_REASON_TCP_OLD_ACK],
+  [SKB_DROP_REASON_TCP_ABORT_ON_DATA, SK_RST_REASON_TCP_ABORT_ON_DATA],
+]);
+
+/** A segment that is dropped for `reason` is answered with a RST: for which reason? */
+export const sk_rst_convert_drop_reason = (reason: number): number => fromDropReason.get(reason) ?? SK_RST_REASON_NOT_SPECIFIED;

@@ -352,6 +352,22 @@ export const sock_sndtimeo = (sk: sock, noblock: boolean): number => (noblock ? 
 export const sock_rcvlowat = (sk: sock, waitall: boolean, len: number): number => (waitall ? len : Math.min(sk.sk_rcvlowat, len) || 1);
 export const sock_intr_errno = (timeo: number): number => (timeo === MAX_SCHEDULE_TIMEOUT ? -512 : -4);
 
+/** SO_TXREHASH */
+export const SOCK_TXREHASH_DISABLED = 0;
+export const SOCK_TXREHASH_ENABLED = 1;
+
+/** A flow hash that is not 0; networks choose among equal paths by it. */
+export function sk_set_txhash(sk: sock): void {
+  sk.sk_txhash = sk.skc_net.kernel.random.below(0xffff_ffff) + 1;
+}
+
+/** The path seems to be broken: perhaps another one is not. */
+export function sk_rethink_txhash(sk: sock): boolean {
+  if (sk.sk_txhash === 0 || sk.sk_txrehash !== SOCK_TXREHASH_ENABLED) return false;
+  sk_set_txhash(sk);
+  return true;
+}
+
 /** Consumes the pending error: negative errno, or 0. */
 export function sock_error(sk: sock): number {
   const error = sk.sk_err;
@@ -369,6 +385,12 @@ export function sk_tx_queue_set(sk: sock, tx_queue: number): void {
 }
 export function sk_tx_queue_clear(sk: sock): void {
   sk.skc_tx_queue_mapping = -1;
+}
+/** A segment inherits its socket's choice of path. */
+export function skb_set_hash_from_sk(skb: sk_buff, sk: sock): void {
+  if (sk.sk_txhash === 0) return;
+  skb.l4_hash = true;
+  skb.hash = sk.sk_txhash;
 }
 /** Somebody sleeps there. Sockets without a user have no queue. */
 export const skwq_has_sleeper = (wq: wait_queue_head | null): boolean => wq !== null && wq.head.length > 0;

@@ -6,6 +6,8 @@ export class sock_reuseport {
   /** Listeners that were shut down while connections of theirs were still half-open. */
   num_closed_socks = 0;
   readonly bind_inany: boolean;
+  /** When a listener of the group last had to send SYN cookies, in jiffies. */
+  synq_overflow_ts = 0;
 
   constructor(bind_inany: boolean) {
     this.bind_inany = bind_inany;

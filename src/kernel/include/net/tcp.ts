@@ -4,12 +4,14 @@
 import { this_cpu } from '../../../machine/cpu.ts';
 import { kernel } from '../../current.ts';
 import { jiffies_to_usecs, msecs_to_jiffies, nsecs_to_jiffies, tcp_jiffies32, usecs_to_jiffies } from '../../kernel/time/timer.ts';
+import { LINUX_MIB_LISTENDROPS } from '../../uapi/snmp.ts';
 import { TCP_CA_CWR, TCP_CA_Recovery, TCPF_SYN_RECV, TCPF_SYN_SENT } from '../../uapi/tcp.ts';
-import { type sk_buff, skb_peek_tail, skb_queue_empty, skb_shinfo } from '../linux/skbuff.ts';
+import { __skb_queue_tail, type sk_buff, skb_peek_tail, skb_queue_empty, skb_shinfo } from '../linux/skbuff.ts';
 import { type tcp_options_received, tcp_sk, type tcp_sock } from '../linux/tcp.ts';
 import { minmax_get } from '../linux/win_minmax.ts';
-import { dst_metric_locked, dst_metric_raw, RTAX_RTO_MIN } from './dst.ts';
+import { dst_metric_locked, dst_metric_raw, RTAX_RTO_MIN, skb_dst_drop } from './dst.ts';
 import { inet_csk, inet_csk_ack_scheduled } from './inet_sock.ts';
+import { NET_INC_STATS } from './net_namespace.ts';
 import { __sk_dst_get, SK_PACING_NEEDED, SOCK_DONE, SOCK_URGINLINE, type sock, sock_flag } from './sock.ts';
 import { TCP_CONG_NEEDS_ECN } from './tcp_congestion_ops.ts';
 import type { tcp_skb_cb } from './tcp_skb_cb.ts';
@@ -404,4 +406,23 @@ export function tcp_paws_check(rx_opt: tcp_options_received, paws_win: number): 
 export function tcp_paws_reject(rx_opt: tcp_options_received, rst: boolean): boolean {
   if (tcp_paws_check(rx_opt, 0)) return false;
   return !(rst && ktime_get_seconds() >= rx_opt.ts_recent_stamp + TCP_PAWS_MSL);
+}
+
+/** Counts a received packet by its segments. */
+export function tcp_segs_in(tp: tcp_sock, skb: sk_buff): void {
+  const segs = skbGsoSegs(skb);
+  tp.segs_in += segs;
+  if (skb.len > (skb.mem.u8[skb.transport_header + 12]! >> 4) << 2) tp.data_segs_in += segs;
+}
+/** A segment that stays with its socket needs no route any more. */
+export function tcp_cleanup_skb(skb: sk_buff): void {
+  skb_dst_drop(skb);
+}
+export function tcp_add_receive_queue(sk: sock, skb: sk_buff): void {
+  __skb_queue_tail(sk.sk_receive_queue, skb);
+}
+/** A listener could not take a SYN, or the ACK that completes a handshake. */
+export function tcp_listendrop(sk: sock): void {
+  sk.sk_drops++;
+  NET_INC_STATS(sk.skc_net, LINUX_MIB_LISTENDROPS);
 }

@@ -25,6 +25,8 @@ export interface ack_sample {
 export interface tcp_congestion_ops {
   readonly name: string;
   readonly flags: number;
+  /** A zeroed icsk_ca_priv; absent when it keeps none. */
+  newPriv?(): unknown;
   ssthresh(sk: sock): number;
   cong_avoid?(sk: sock, ack: number, acked: number): void;
   set_state?(sk: sock, new_state: number): void;

@@ -2,6 +2,7 @@
  * Nothing of Linux: what tcp_input.c keeps on its stack while it processes one segment (struct tcp_sacktag_state, struct rate_sample,
  * out-parameters). Processing is never interrupted by processing another segment of the same kernel, so one set per namespace serves all.
  */
+import { skb_coalesce_result } from '../linux/skbuff.ts';
 import { tcp_sack_block } from '../linux/tcp.ts';
 import { rate_sample } from './rate_sample.ts';
 import type { ack_sample } from './tcp_congestion_ops.ts';
@@ -26,6 +27,8 @@ export class ackContext {
   readonly sack = new tcp_sacktag_state();
   /** The segment's SACK blocks, in order. */
   readonly sp: tcp_sack_block[] = [new tcp_sack_block(), new tcp_sack_block(), new tcp_sack_block(), new tcp_sack_block()];
+  /** Where the block that came first (a D-SACK perhaps) is in `sp`; -1 when it is not. */
+  firstSack = 0;
   readonly sample: ack_sample = { pkts_acked: 0, rtt_us: 0, in_flight: 0 };
 
   /** Makes it ready for the next ACK. */
@@ -49,10 +52,8 @@ function resetRateSample(rs: rate_sample): void {
   rs.is_app_limited = rs.is_retrans = rs.is_ack_delayed = false;
 }
 
-/** RACK's verdict on the queue: how long until its next segment would count as lost (µs, 0 for never). */
 export class tcpInputState {
   readonly ack = new ackContext();
-  reo_timeout = 0;
-  /** tcp_queue_rcv() and friends: did the tail take over the skb's pages? */
-  fragstolen = false;
+  /** What skb_try_coalesce() says of the last segment it was asked about. */
+  readonly coalesce = new skb_coalesce_result();
 }

@@ -6,7 +6,7 @@ import { trace } from '../../current.ts';
 import type { sock } from '../../include/net/sock.ts';
 import { skwq_has_sleeper, sock_writeable } from '../../include/net/sock.ts';
 import { wake_up_interruptible_all, wake_up_interruptible_poll, wake_up_interruptible_sync_poll } from '../../kernel/sched.ts';
-import { mod_timer, type timer_list, timer_delete, timer_delete_sync } from '../../kernel/time/timer.ts';
+import { mod_timer, timer_delete, timer_delete_sync, type timer_list } from '../../kernel/time/timer.ts';
 import { AF_INET, POLLERR, POLLIN, POLLOUT, POLLPRI, POLLRDBAND, POLLRDNORM, POLLWRBAND, POLLWRNORM } from '../../uapi/socket.ts';
 
 export function sock_def_wakeup(sk: sock): void {

@@ -9,10 +9,10 @@ import {
   NETIF_F_HW_CSUM,
   NETIF_F_SG,
   NETIF_F_TSO,
-  NETIF_F_TSO6,
   NETIF_F_TSO_ECN,
+  NETIF_F_TSO6,
 } from '../../include/linux/netdevice.ts';
-import { type sk_buff, SKB_GSO_TCPV4, SKB_GSO_UDP_L4 } from '../../include/linux/skbuff.ts';
+import { SKB_GSO_TCPV4, SKB_GSO_UDP_L4, type sk_buff } from '../../include/linux/skbuff.ts';
 import { type dst_entry, dst_hold, dst_release } from '../../include/net/dst.ts';
 import { sk_tx_queue_clear, type sock } from '../../include/net/sock.ts';
 import { IPPROTO_TCP } from '../../uapi/in.ts';

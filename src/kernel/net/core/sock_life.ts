@@ -7,9 +7,8 @@
  */
 import { InvariantError } from '../../../sim/invariant.ts';
 import { smp_processor_id } from '../../current.ts';
-import { sk_buff_head } from '../../include/linux/skbuff.ts';
 import { wait_queue_head } from '../../include/linux/sched.ts';
-import { dst_release } from '../../include/net/dst.ts';
+import { sk_buff_head } from '../../include/linux/skbuff.ts';
 import { type net, proto_memory } from '../../include/net/net_namespace.ts';
 import {
   page_frag,
@@ -19,16 +18,16 @@ import {
   SOCK_ZAPPED,
   sk_tx_queue_clear,
   sock,
-  type socket,
   sock_net,
   sock_orphan,
   sock_reset_flag,
   sock_set_flag,
+  type socket,
 } from '../../include/net/sock.ts';
-import { sk_sockets_allocated_inc } from './sock_mem.ts';
 import { put_page } from '../../mm/page_alloc.ts';
 import { TCP_CLOSE } from '../../uapi/tcp.ts';
 import { sock_def_error_report, sock_def_readable, sock_def_wakeup, sock_def_write_space } from './sock_callbacks.ts';
+import { sk_sockets_allocated_inc } from './sock_mem.ts';
 
 /** sk_txrehash: as net.core.txrehash says. */
 export const SOCK_TXREHASH_DEFAULT = 255;
@@ -194,13 +193,5 @@ const isPrivate = (own: object): boolean => own instanceof sk_buff_head || own i
 
 function copyState(own: object, value: object): void {
   if (!Array.isArray(own)) Object.assign(own, value);
-  else if (typeof own[0] === 'object') own.forEach((element: object, i) => Object.assign(element, (value as object[])[i]));
-}
-
-/** Route and reference of a socket that goes away. */
-export function dropRoutes(sk: sock): void {
-  dst_release(sk.sk_dst_cache);
-  sk.sk_dst_cache = null;
-  dst_release(sk.sk_rx_dst);
-  sk.sk_rx_dst = null;
+  else for (let i = 0; i < own.length; i++) if (typeof own[i] === 'object') Object.assign(own[i] as object, (value as object[])[i]);
 }

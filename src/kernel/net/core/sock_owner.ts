@@ -4,8 +4,8 @@
  */
 import { smp_processor_id } from '../../current.ts';
 import type { sk_buff } from '../../include/linux/skbuff.ts';
-import { skb_orphan, skb_set_hash_from_sk } from '../../include/linux/skbuff.ts';
-import { SOCK_USE_WRITE_QUEUE, type sock, sock_flag, sock_hold } from '../../include/net/sock.ts';
+import { skb_orphan } from '../../include/linux/skbuff.ts';
+import { SOCK_USE_WRITE_QUEUE, skb_set_hash_from_sk, type sock, sock_flag, sock_hold } from '../../include/net/sock.ts';
 import { __sk_free, sock_put } from './sock_life.ts';
 import { sk_mem_charge, sk_mem_uncharge } from './sock_mem.ts';
 

@@ -9,6 +9,7 @@ import { type Sleeping, TASK_INTERRUPTIBLE, wait_queue_entry } from '../../inclu
 import { __skb_queue_tail, type sk_buff, skb_peek_tail } from '../../include/linux/skbuff.ts';
 import { skb_dst_force } from '../../include/net/dst.ts';
 import {
+  PAGE_FRAG_ORDER,
   SOCK_DEAD,
   SOCK_NOSPACE,
   SOCK_RXQ_OVFL,
@@ -24,7 +25,7 @@ import {
 import { add_wait_queue, current, remove_wait_queue, schedule_timeout, set_current_state, signal_pending } from '../../kernel/sched.ts';
 import { EAGAIN, ENOBUFS, ENOMEM, EPIPE } from '../../uapi/errno.ts';
 import { SEND_SHUTDOWN } from '../../uapi/socket.ts';
-import { alloc_skb_with_frags } from './skbuff.ts';
+import { alloc_skb_with_frags } from './skbuff_with_frags.ts';
 import { lock_sock, release_sock } from './sock_lock.ts';
 import { sk_rmem_schedule } from './sock_mem.ts';
 import { skb_set_owner_r, skb_set_owner_w } from './sock_owner.ts';
@@ -87,8 +88,7 @@ function* sock_wait_for_wmem(sk: sock, timeo: number): Sleeping<number> {
   return timeo;
 }
 
-const mayWrite = (sk: sock): boolean =>
-  sk_wmem_alloc_get(sk) < sk.sk_sndbuf || (sk.sk_shutdown & SEND_SHUTDOWN) !== 0 || sk.sk_err !== 0;
+const mayWrite = (sk: sock): boolean => sk_wmem_alloc_get(sk) < sk.sk_sndbuf || (sk.sk_shutdown & SEND_SHUTDOWN) !== 0 || sk.sk_err !== 0;
 
 /** A buffer to send, paid by the socket: waits for room unless `noblock`. Linear part of `header_len`, pages for the rest. */
 export function* sock_alloc_send_pskb(sk: sock, header_len: number, data_len: number, noblock: boolean): Sleeping<sk_buff | number> {
@@ -99,7 +99,7 @@ export function* sock_alloc_send_pskb(sk: sock, header_len: number, data_len: nu
     if (ready > 0) break;
     timeo = yield* sock_wait_for_wmem(sk, timeo);
   }
-  const skb = alloc_skb_with_frags(header_len, data_len, sk.sk_allocation);
+  const skb = alloc_skb_with_frags(header_len, data_len, PAGE_FRAG_ORDER, sk.sk_allocation);
   if (skb === null) return -ENOBUFS;
   skb_set_owner_w(skb, sk);
   return skb;

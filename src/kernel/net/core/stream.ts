@@ -28,7 +28,15 @@ import {
 import { SIGPIPE, send_sig } from '../../kernel/signal.ts';
 import { EAGAIN, EPIPE } from '../../uapi/errno.ts';
 import { MSG_NOSIGNAL, POLLOUT, POLLWRBAND, POLLWRNORM, SEND_SHUTDOWN } from '../../uapi/socket.ts';
-import { TCPF_CLOSE_WAIT, TCPF_CLOSING, TCPF_ESTABLISHED, TCPF_FIN_WAIT1, TCPF_LAST_ACK, TCPF_SYN_RECV, TCPF_SYN_SENT } from '../../uapi/tcp.ts';
+import {
+  TCPF_CLOSE_WAIT,
+  TCPF_CLOSING,
+  TCPF_ESTABLISHED,
+  TCPF_FIN_WAIT1,
+  TCPF_LAST_ACK,
+  TCPF_SYN_RECV,
+  TCPF_SYN_SENT,
+} from '../../uapi/tcp.ts';
 import { skb_queue_purge } from './skbuff.ts';
 import { lock_sock, release_sock } from './sock_lock.ts';
 import { sk_mem_reclaim_final } from './sock_mem.ts';

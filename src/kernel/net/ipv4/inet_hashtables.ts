@@ -14,9 +14,10 @@ import { SOCK_CONNECT_BIND, SOCK_DEAD, SOCK_RCU_FREE, type sock, sock_net, sock_
 import { EADDRNOTAVAIL } from '../../uapi/errno.ts';
 import { INADDR_ANY } from '../../uapi/in.ts';
 import { LINUX_MIB_TIMEWAITRECYCLED } from '../../uapi/snmp.ts';
-import { TCP_CLOSE, TCP_LISTEN, TCP_TIME_WAIT } from '../../uapi/tcp.ts';
+import { TCP_CLOSE, TCP_LISTEN, TCP_NEW_SYN_RECV, TCP_TIME_WAIT } from '../../uapi/tcp.ts';
+import { reqsk_put } from '../core/request_sock.ts';
 import { secure_ipv4_port_ephemeral } from '../core/secure_seq.ts';
-import { sock_prot_inuse_add } from '../core/sock.ts';
+import { sock_prot_inuse_add, sock_put } from '../core/sock.ts';
 import { reuseport_add_sock, reuseport_alloc, reuseport_select_sock, reuseport_stop_listen_sock } from '../core/sock_reuseport.ts';
 import {
   inet_bind_bucket_create,
@@ -27,7 +28,7 @@ import {
 } from './inet_hashtables_bind.ts';
 import { __inet_lookup_established, ehashAdd, ehashFind, ehashRemove, inet_ehashfn, sk_ehashfn, sk_unhashed } from './inet_hashtables_ehash.ts';
 import { inet_sk_set_state } from './af_inet_state.ts';
-import { inet_twsk_bind_unhash, inet_twsk_deschedule_put } from './inet_timewait_sock.ts';
+import { inet_twsk_bind_unhash, inet_twsk_deschedule_put, inet_twsk_put } from './inet_timewait_sock.ts';
 import { tcp_twsk_unique } from './tcp_ipv4_twsk.ts';
 
 export * from './inet_hashtables_bind.ts';
@@ -145,13 +146,14 @@ export function inet_lookup(
 
 /**
  * Puts `sk` into the table of connections in place of `osk`; or, without one, unless the connection is there already.
- * False when it was not put in.
+ * False when it was not put in. `osk` loses the table's reference.
  */
 export function inet_ehash_insert(sk: ehashSock, osk: ehashSock | null, checkDuplicate: boolean): boolean {
   const hashinfo = sk.skc_net.tcp_hashinfo;
   sk.skc_hash = sk_ehashfn(sk);
   if (osk !== null) {
     if (!ehashRemove(hashinfo, osk)) return false;
+    osk.skc_refcnt--;
   } else if (checkDuplicate && isDuplicate(hashinfo, sk)) return false;
   ehashAdd(hashinfo, sk);
   return true;
@@ -371,4 +373,11 @@ export function inet_hash_connect(sk: sock): number {
   }
   const hash_port0 = inet_ehashfn(sock_net(sk), sk.skc_rcv_saddr, 0, sk.skc_daddr, sk.skc_dport);
   return __inet_hash_connect(sk, hi, lo, hash_port0);
+}
+
+/** Gives up a reference on whatever a lookup returned. */
+export function sock_gen_put(sk: ehashSock): void {
+  if (sk.skc_state === TCP_TIME_WAIT) inet_twsk_put(sk as inet_timewait_sock);
+  else if (sk.skc_state === TCP_NEW_SYN_RECV) reqsk_put(sk as request_sock);
+  else sock_put(sk as sock);
 }

@@ -25,6 +25,7 @@ import {
   tcp_ca_event,
   tcp_clear_all_retrans_hints,
   tcp_current_ssthresh,
+  tcp_in_cwnd_reduction,
   tcp_is_reno,
   tcp_left_out,
   tcp_packets_in_flight,
@@ -39,7 +40,7 @@ import {
 import { CA_EVENT_COMPLETE_CWR, CA_EVENT_LOSS } from '../../include/net/tcp_congestion_ops.ts';
 import { tcp_ecn_queue_cwr } from '../../include/net/tcp_ecn.ts';
 import { tcp_jiffies32, usecs_to_jiffies } from '../../kernel/time/timer.ts';
-import { LINUX_MIB_TCPLOSTRETRANSMIT, LINUX_MIB_TCPSACKRENEGING } from '../../uapi/snmp.ts';
+import { LINUX_MIB_TCPLOSTRETRANSMIT, LINUX_MIB_TCPRENORECOVERY, LINUX_MIB_TCPSACKRECOVERY, LINUX_MIB_TCPSACKRENEGING } from '../../uapi/snmp.ts';
 import { TCP_CA_CWR, TCP_CA_Disorder, TCP_CA_Loss, TCP_CA_Recovery } from '../../uapi/tcp.ts';
 import { inet_csk_clear_xmit_timer } from './inet_connection_sock.ts';
 import { tcp_set_ca_state } from './tcp_cong.ts';
@@ -263,6 +264,20 @@ export function tcp_enter_cwr(sk: sock): void {
   tp.undo_marker = 0;
   tcp_init_cwnd_reduction(sk);
   tcp_set_ca_state(sk, TCP_CA_CWR);
+}
+
+/** Loss is evident: fast retransmit and fast recovery (RFC 6675, RFC 6582). What ECN demands cannot be undone. */
+export function tcp_enter_recovery(sk: sock, ece_ack: boolean): void {
+  const tp = tcp_sk(sk);
+  tcp_retrans_stamp_cleanup(sk);
+  NET_INC_STATS(sock_net(sk), tcp_is_reno(tp) ? LINUX_MIB_TCPRENORECOVERY : LINUX_MIB_TCPSACKRECOVERY);
+  tp.prior_ssthresh = 0;
+  tcp_init_undo(tp);
+  if (!tcp_in_cwnd_reduction(sk)) {
+    if (!ece_ack) tp.prior_ssthresh = tcp_current_ssthresh(sk);
+    tcp_init_cwnd_reduction(sk);
+  }
+  tcp_set_ca_state(sk, TCP_CA_Recovery);
 }
 
 /** RFC 6928, or what the route says. */

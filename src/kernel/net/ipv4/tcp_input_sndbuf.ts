@@ -1,6 +1,6 @@
 /**
  * net/ipv4/tcp_input.c: room in the send buffer: growing it with the window, and waking who waits for it.
- * `tcp_check_space` → `__tcp_check_space` → `tcp_new_space` → `tcp_sndbuf_expand`, `sk_write_space`.
+ * `tcp_check_space` → `tcp_new_space` → `tcp_sndbuf_expand`, `sk_write_space`.
  */
 import { roundup_pow_of_two } from '../../include/linux/types.ts';
 import { SKB_DATA_ALIGN, SKB_META_SIZE, SKB_SHINFO_SIZE } from '../../include/linux/skbuff.ts';
@@ -44,12 +44,10 @@ function tcp_new_space(sk: sock): void {
   sk.sk_write_space(sk);
 }
 
-export function __tcp_check_space(sk: sock): void {
-  tcp_new_space(sk);
-  if (sk.sk_socket === null || (sk.sk_socket.flags & SOCK_NOSPACE) === 0) tcp_chrono_stop(sk, TCP_CHRONO_SNDBUF_LIMITED);
-}
-
 /** Room was made, by an ACK or by sending what was held back: somebody may wait for it. */
 export function tcp_check_space(sk: sock): void {
-  if (sk.sk_socket !== null && (sk.sk_socket.flags & SOCK_NOSPACE) !== 0) __tcp_check_space(sk);
+  const socket = sk.sk_socket;
+  if (socket === null || (socket.flags & SOCK_NOSPACE) === 0) return;
+  tcp_new_space(sk);
+  if ((socket.flags & SOCK_NOSPACE) === 0) tcp_chrono_stop(sk, TCP_CHRONO_SNDBUF_LIMITED);
 }

@@ -7,7 +7,7 @@ import { type sock, sock_net } from '../../include/net/sock.ts';
 import { tcp_clock_ms } from '../../include/net/tcp.ts';
 import { TCP_FIN_WAIT2 } from '../../uapi/tcp.ts';
 
-export const LOOPBACK_IFINDEX = 1;
+import { LOOPBACK_IFINDEX } from '../../include/net/route.ts';
 const ipv4_is_loopback = (address: number): boolean => address >>> 24 === 127;
 const overLoopback = (tw: inet_timewait_sock): boolean =>
   tw.skc_bound_dev_if === LOOPBACK_IFINDEX || ipv4_is_loopback(tw.skc_daddr) || ipv4_is_loopback(tw.skc_rcv_saddr);

@@ -9,6 +9,7 @@
  *  - tcp_output_tso: how large packets are made, Nagle, deferral;
  *  - tcp_output_transmit: one segment becomes a packet and goes to IP;
  *  - tcp_output_wfree: the destructor that feeds TCP Small Queues;
+ *  - tcp_output_event: what follows from new data having been sent;
  *  - tcp_output_write: the loop that sends what windows allow, with its pacing, small queues, loss probe timer;
  *  - tcp_output_probe: MTU probes;
  *  - tcp_output_retransmit: retransmission, collapsing, loss probes;
@@ -22,6 +23,7 @@
  */
 export * from './tcp_output_connect.ts';
 export * from './tcp_output_cwnd.ts';
+export * from './tcp_output_event.ts';
 export * from './tcp_output_fragment.ts';
 export * from './tcp_output_mss.ts';
 export * from './tcp_output_options.ts';

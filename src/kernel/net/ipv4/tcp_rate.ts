@@ -6,7 +6,7 @@
 import { SKB_TRUESIZE, type sk_buff } from '../../include/linux/skbuff.ts';
 import { tcp_sk } from '../../include/linux/tcp.ts';
 import type { rate_sample } from '../../include/net/rate_sample.ts';
-import { type sock, sk_wmem_alloc_get } from '../../include/net/sock.ts';
+import { sk_wmem_alloc_get, type sock } from '../../include/net/sock.ts';
 import {
   after,
   TCPCB_RETRANS,
@@ -105,4 +105,3 @@ export function tcp_rate_check_app_limited(sk: sock): void {
   )
     tp.app_limited = tp.delivered + tcp_packets_in_flight(tp) || 1;
 }
-

@@ -8,6 +8,7 @@ import { ICSK_TIME_PROBE0, inet_csk } from '../../include/net/inet_sock.ts';
 import { TCP_DEC_STATS, TCP_INC_STATS } from '../../include/net/net_namespace.ts';
 import { SOCK_BINDPORT_LOCK, SOCK_DEAD, type sock, sock_flag, sock_net } from '../../include/net/sock.ts';
 import {
+  __tcp_adjust_rcv_ssthresh,
   tcp_clear_all_retrans_hints,
   tcp_pacing_delay,
   tcp_probe0_base,
@@ -16,14 +17,17 @@ import {
 } from '../../include/net/tcp.ts';
 import { hrtimer_try_to_cancel } from '../../kernel/time/hrtimer.ts';
 import { tcp_jiffies32 } from '../../kernel/time/timer.ts';
+import { EINVAL } from '../../uapi/errno.ts';
 import { TCP_MIB_ATTEMPTFAILS, TCP_MIB_CURRESTAB, TCP_MIB_ESTABRESETS } from '../../uapi/snmp.ts';
 import { SHUTDOWN_MASK } from '../../uapi/socket.ts';
 import { TCP_CLOSE, TCP_CLOSE_WAIT, TCP_ESTABLISHED, TCP_SYN_RECV, TCP_SYN_SENT } from '../../uapi/tcp.ts';
 import { reqsk_fastopen_remove } from '../core/request_sock.ts';
 import { sk_error_report } from '../core/sock_callbacks.ts';
 import { __sock_put } from '../core/sock_life.ts';
+import { SOCK_MIN_RCVBUF } from '../core/sock_mem.ts';
 import { inet_sk_state_store } from './af_inet_state.ts';
-import { inet_csk_clear_xmit_timers, inet_csk_destroy_sock, inet_csk_reset_xmit_timer } from './inet_connection_sock.ts';
+import { inet_csk_destroy_sock } from './inet_connection_sock_destroy.ts';
+import { inet_csk_clear_xmit_timers, inet_csk_reset_xmit_timer } from './inet_connection_sock_timers.ts';
 import { inet_put_port } from './inet_hashtables_bind.ts';
 import { tcp_rtx_queue_unlink, tcp_wmem_free_skb } from './tcp_rtx_queue.ts';
 
@@ -128,4 +132,21 @@ export function tcp_clear_xmit_timers(sk: sock): void {
   if (hrtimer_try_to_cancel(tp.pacing_timer) === 1) __sock_put(sk);
   if (hrtimer_try_to_cancel(tp.compressed_ack_timer) === 1) __sock_put(sk);
   inet_csk_clear_xmit_timers(sk);
+}
+
+/** The largest window ever offered; at least half the smallest buffer. rcv_ssthresh follows. */
+export function tcp_set_window_clamp(sk: sock, val: number): number {
+  const tp = tcp_sk(sk);
+  if (val === 0) {
+    if (sk.skc_state !== TCP_CLOSE) return -EINVAL;
+    tp.window_clamp = 0;
+    return 0;
+  }
+  const old = tp.window_clamp;
+  const clamp = Math.max(SOCK_MIN_RCVBUF >> 1, val);
+  if (clamp === old) return 0;
+  tp.window_clamp = clamp;
+  if (clamp < old) __tcp_adjust_rcv_ssthresh(sk, clamp);
+  else tp.rcv_ssthresh = Math.max(Math.min(tp.rcv_wnd, clamp), tp.rcv_ssthresh);
+  return 0;
 }

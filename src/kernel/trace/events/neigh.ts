@@ -35,7 +35,7 @@ const withError = (n: neighbour, err: number): string => `${template(n)} err ${e
 
 export const neigh_events: EventFormats = {
   neigh_create: (dev, key, exempt_from_gc, n) =>
-    `family 2 dev ${dev.name} entries ${n?.tbl.count ?? 0} primary_key4 ${pI4(key)} primary_key6 :: created ${n === null ? 0 : 1} gc_exempt ${exempt_from_gc ? 1 : 0}`,
+    `family 2 dev ${dev.name} entries ${n?.tbl.entries ?? 0} primary_key4 ${pI4(key)} primary_key6 :: created ${n === null ? 0 : 1} gc_exempt ${exempt_from_gc ? 1 : 0}`,
   neigh_update: (n, lladdr, state, flags) =>
     `${template(n)} new_lladdr ${lladdr === null ? '000000000000' : hexBytes(lladdr)} new_state ${stateOf(state)} update_flags ${byte(flags)} pid 0`,
   neigh_update_done: withError,

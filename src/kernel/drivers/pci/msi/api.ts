@@ -3,7 +3,7 @@
  * `pci_enable_msix_range` → an irq number for each vector → the machine's routing, which follows the irq's affinity.
  */
 import { kernel } from '../../../current.ts';
-import { type msix_entry, type pci_dev } from '../../../include/linux/pci.ts';
+import type { msix_entry, pci_dev } from '../../../include/linux/pci.ts';
 import { irq_alloc_desc, type irq_desc } from '../../../kernel/irq.ts';
 import { EINVAL, ENOSPC } from '../../../uapi/errno.ts';
 

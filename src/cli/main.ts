@@ -1,0 +1,77 @@
+#!/usr/bin/env node
+/** The command line: the only place that prints and exits. */
+import { Command, CommanderError } from 'commander';
+import { explain } from './errors.ts';
+import { EXIT_INPUT, EXIT_OK } from './exit_codes.ts';
+import { registersCommand } from './registers_command.ts';
+import { type ReplayFlags, replayCommand } from './replay_command.ts';
+import { type RunFlags, runCommand } from './run_command.ts';
+
+const collect = (value: string, all: string[] = []): string[] => [...all, value];
+
+function program(exit: (code: number) => void): Command {
+  const cli = new Command('truewire')
+    .description('A multi-host Linux network emulator: every frame can be followed in Wireshark to the write() that caused it')
+    .version('0.1.0')
+    .showSuggestionAfterError()
+    .exitOverride();
+
+  cli
+    .command('run')
+    .description('run a topology; leaves pcapng files, trace.txt and run.json')
+    .argument('<topology.yaml>')
+    .option('-o, --output <dir>', 'where the files go (default: captures/<topology name>)')
+    .option('--seed <n>', 'seed of all random streams')
+    .option('--until <time>', 'end of the run, in virtual time after its start')
+    .option('--set <path=value>', 'change a value of the topology, such as wires.0.delay=5ms', collect)
+    .option('--trace <events>', 'none, default, all, function_graph, SYSTEM:EVENT, SYSTEM:*, comma-separated', 'default')
+    .option('--json', 'print the report as JSON')
+    .action(async (file: string, flags: RunFlags) => exit(await runCommand(file, flags)));
+
+  cli
+    .command('replay')
+    .description('feed the frames of a real capture into the RX path of a NIC')
+    .argument('<capture>')
+    .requiredOption('--topology <file>', 'the network to replay into')
+    .requiredOption('--to <host.interface>', 'the NIC that gets the frames')
+    .option('-o, --output <dir>', 'where the files go (default: captures/<topology name>-replay)')
+    .option('--speed <factor>', 'times as fast as it was recorded', '1')
+    .option('--rewrite [address]', 'map addresses to the host’s and fix checksums; the host plays ADDRESS of the capture')
+    .option('--seed <n>', 'seed of all random streams')
+    .option('--set <path=value>', 'change a value of the topology', collect)
+    .option('--trace <events>', 'as in run', 'default')
+    .option('--json', 'print the report as JSON')
+    .action((capture: string, flags: ReplayFlags) => exit(replayCommand(capture, flags)));
+
+  cli
+    .command('registers')
+    .description('print the register table of a device')
+    .argument('<device>', 'igb')
+    .action((device: string) => exit(registersCommand(device)));
+
+  return cli;
+}
+
+/** Runs a command line; returns its exit code. */
+async function main(argv: readonly string[]): Promise<number> {
+  let code: number = EXIT_OK;
+  try {
+    await program((result) => {
+      code = result;
+    }).parseAsync(argv, { from: 'user' });
+    return code;
+  } catch (error) {
+    // commander has printed what it has to say about how it was called.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_OK : EXIT_INPUT;
+    const { message, code: failure } = explain(error);
+    process.stderr.write(`${message}\n`);
+    return failure;
+  }
+}
+
+// Captures are flushed when the process exits, not when it is killed.
+process.on('SIGINT', () => process.exit(130));
+process.on('SIGTERM', () => process.exit(143));
+// A closed pipe (`| head`) ends the output, not the run's files.
+process.stdout.on('error', () => process.exit(EXIT_OK));
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,79 @@
+/** truewire replay */
+import { openCapture } from '../observe/files/capture_reader.ts';
+import { summarize } from '../observe/report/summary.ts';
+import { playedAddress } from '../replay/played_address.ts';
+import { Replay } from '../replay/replay.ts';
+import type { Topology } from '../topology/load.ts';
+import { runTopology } from '../topology/run.ts';
+import { nearest } from '../user/nearest.ts';
+import { UsageError } from './errors.ts';
+import { EXIT_NO, EXIT_OK } from './exit_codes.ts';
+import { Progress } from './progress.ts';
+import { readTopology } from './run_command.ts';
+
+export interface ReplayFlags {
+  topology: string;
+  to: string;
+  output?: string;
+  speed: string;
+  rewrite?: string | boolean;
+  seed?: string;
+  set?: string[];
+  trace: string;
+  json?: boolean;
+}
+
+export function replayCommand(capture: string, flags: ReplayFlags): number {
+  const topology = readTopology(flags.topology, flags);
+  checkInterface(topology, flags.to);
+  const speed = Number(flags.speed);
+  if (!(speed > 0)) throw new UsageError(`--speed: read ${JSON.stringify(flags.speed)}, expected a factor such as 1 or 0.5`);
+  const replay = new Replay(openCapture(capture), { to: flags.to, speed, played: playedOf(capture, flags.rewrite) });
+  const directory = flags.output ?? `captures/${topology.name}-replay`;
+  const progress = new Progress(process.stderr);
+  const started = performance.now();
+  const onProgress = (virtualNs: number): void => progress.update(virtualNs, replay.counters.injected);
+  const report = runTopology(topology, { directory, trace: flags.trace, onProgress }, replay);
+  progress.clear();
+  const seconds = (performance.now() - started) / 1000;
+  const result = { ...report, replay: { capture, to: flags.to, ...replay.counters, damage: replay.damage?.message ?? null } };
+  process.stdout.write(
+    flags.json === true
+      ? `${JSON.stringify(result)}\n`
+      : `${summarize(report, directory, seconds)}\n${describe(replay, capture, flags.to)}\n`,
+  );
+  if (replay.damage !== null) process.stderr.write(`${replay.damage.message}\n`);
+  return replay.damage !== null || report.leaks > 0 ? EXIT_NO : EXIT_OK;
+}
+
+function checkInterface(topology: Topology, to: string): void {
+  const ends = Object.entries(topology.hosts).flatMap(([host, { interfaces }]) =>
+    Object.keys(interfaces ?? {}).map((name) => `${host}.${name}`),
+  );
+  if (ends.includes(to)) return;
+  const near = nearest(to, ends);
+  throw new UsageError(
+    `--to: there is no interface ${JSON.stringify(to)}, expected one of ${ends.join(', ')}${near === null ? '' : `; did you mean ${JSON.stringify(near)}?`}`,
+  );
+}
+
+function playedOf(capture: string, rewrite: string | boolean | undefined): number | null {
+  if (rewrite === undefined || rewrite === false) return null;
+  if (rewrite === true) return playedAddress(openCapture(capture));
+  const parts = rewrite.split('.').map(Number);
+  if (!/^\d+(\.\d+){3}$/.test(rewrite) || parts.some((part) => part > 255)) {
+    throw new UsageError(`--rewrite: read ${JSON.stringify(rewrite)}, expected the IPv4 address of the capture that the host plays`);
+  }
+  return parts.reduce((value, part) => value * 256 + part, 0);
+}
+
+function describe({ counters }: Replay, capture: string, to: string): string {
+  const notes = [
+    counters.tooLong > 0 ? `${counters.tooLong} longer than any wire carries (captured before TSO or after GRO) were left out` : '',
+    counters.otherLinkType > 0 ? `${counters.otherLinkType} of a link type that cannot become Ethernet were left out` : '',
+    counters.cutShort > 0 ? `${counters.cutShort} were cut short by the capture's snap length; their missing bytes are zero` : '',
+  ].filter((note) => note !== '');
+  return [`replay: ${counters.injected} of ${counters.read} frames of ${capture} into ${to}`, ...notes.map((note) => `  ${note}`)].join(
+    '\n',
+  );
+}

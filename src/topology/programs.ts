@@ -1,0 +1,65 @@
+/** What a host runs, as programs: set-up commands, socket scripts, command lines, modules. */
+import type { Sleeping } from '../kernel/include/linux/sched.ts';
+import { CommandError, type Output, shellWords } from '../user/commands/command.ts';
+import { COMMANDS } from '../user/commands/commands.ts';
+import { nearest } from '../user/nearest.ts';
+import { ScriptError } from '../user/socket_script/parse.ts';
+import { socketScript } from '../user/socket_script/run.ts';
+import type { Program } from '../user/sys.ts';
+import type { ProgramSpec } from './schema.ts';
+import { TopologyError } from './topology_error.ts';
+
+/** A program and what it is called in reports. */
+export interface NamedProgram {
+  readonly name: string;
+  readonly title: string;
+  readonly program: Program;
+}
+
+/** Modules that `program:` entries name, loaded beforehand: path → the program they export. */
+export type LoadedPrograms = ReadonlyMap<string, Program>;
+
+/** The program of a `run:` entry. `place` says where it stands, for errors; `log` takes what it prints. */
+export function programOf(spec: ProgramSpec, place: string, log: Output, loaded: LoadedPrograms): NamedProgram {
+  if (spec.script !== undefined) return { name: 'sockscript', title: 'script', program: scriptOf(spec.script, place, log) };
+  if (spec.command !== undefined) {
+    const words = shellWords(spec.command);
+    return { name: words[0] ?? '', title: spec.command, program: commandProgram(spec.command, place, log) };
+  }
+  const program = loaded.get(spec.program!);
+  if (program === undefined)
+    throw new TopologyError([`${place}: program: ${spec.program} was not loaded, expected a module that exports a program`]);
+  return { name: 'node', title: spec.program!, program };
+}
+
+function scriptOf(text: string, place: string, log: Output): Program {
+  try {
+    return socketScript(text, log);
+  } catch (error) {
+    if (error instanceof ScriptError)
+      throw new TopologyError([`${place}: script line ${error.line}, column ${error.column}: ${error.message}`]);
+    throw error;
+  }
+}
+
+/** A command line as a program; unknown commands are found at once. */
+export function commandProgram(line: string, place: string, out: Output): Program {
+  const words = shellWords(line);
+  const name = words[0] ?? '';
+  const command = COMMANDS[name];
+  if (command === undefined) {
+    const near = nearest(name, Object.keys(COMMANDS));
+    const hint = near === null ? '' : `; did you mean ${JSON.stringify(near)}?`;
+    throw new TopologyError([
+      `${place}: unknown command ${JSON.stringify(name)}, expected one of ${Object.keys(COMMANDS).join(', ')}${hint}`,
+    ]);
+  }
+  return function* run(): Sleeping<number> {
+    try {
+      return yield* command(words, out);
+    } catch (error) {
+      if (error instanceof CommandError) throw new TopologyError([`${place}: ${error.message}`]);
+      throw error;
+    }
+  };
+}

@@ -1,0 +1,218 @@
+/** A whole run: boot, set-up, programs, the end, and the report. */
+
+import { TCP_TIME_WAIT } from '../kernel/uapi/tcp.ts';
+import { CaptureSession } from '../observe/capture/capture_session.ts';
+import { kernelVersion, type ReportedHost, type RunReport, reportDrops, reportHost } from '../observe/report/run_report.ts';
+import { writeLog, writeReport } from '../observe/report/write_report.ts';
+import { NSEC_PER_MSEC, NSEC_PER_SEC } from '../sim/time.ts';
+import type { Process } from '../user/sys.ts';
+import { startProgram } from '../user/sys.ts';
+import { attachCaptures } from './captures.ts';
+import type { Host } from './host.ts';
+import type { Topology } from './load.ts';
+import { Network, START_NS } from './network.ts';
+import { commandProgram, type LoadedPrograms, type NamedProgram, programOf } from './programs.ts';
+import { attachTrace } from './traces.ts';
+
+export interface RunOptions {
+  /** Where the files go. */
+  readonly directory: string;
+  /** `--trace`: see observe/trace/event_selection.ts. */
+  readonly trace: string;
+  /** End of the run in virtual ns after the start of the programs; by default when all is done, after 10 minutes at the latest. */
+  readonly untilNs?: number;
+  readonly programs?: LoadedPrograms;
+  readonly onProgress?: (virtualNs: number, frames: number) => void;
+  /** What programs print, line by line. */
+  readonly onOutput?: (host: string, line: string) => void;
+}
+
+const LONGEST_RUN_NS = 600 * NSEC_PER_SEC;
+/** How often the end of the run is looked for. */
+const SLICE_NS = NSEC_PER_MSEC;
+/** After the last frame: for completions and moderated interrupts that are still to come. */
+const SETTLE_NS = 5 * NSEC_PER_MSEC;
+const APPLICATION = 'truewire';
+
+/** A program of the topology and what became of it. */
+interface Started {
+  readonly host: Host;
+  readonly named: NamedProgram;
+  readonly log: string[];
+  process: Process | null;
+}
+
+/** Somebody who takes part in a run beside the topology's own programs: a replay. */
+export interface Guest {
+  /** The interface whose wire it takes; null for none. */
+  readonly unplugged: string | null;
+  /** Called when the hosts have booted. */
+  start(network: Network): void;
+  /** It has nothing more to do. */
+  readonly done: boolean;
+}
+
+export function runTopology(topology: Topology, options: RunOptions, guest: Guest | null = null): RunReport {
+  // Mistakes in scripts and commands are found before anything is written.
+  const planned = planPrograms(topology, options);
+  const network = new Network(topology, guest?.unplugged ?? null);
+  guest?.start(network);
+  for (const host of network.hosts) configure(network, host);
+  network.simulation.run(START_NS);
+  checkSetup(network);
+  for (const host of network.hosts) for (const cpu of host.machine.cpus) cpu.resetAccount();
+  const session = new CaptureSession(options.directory, APPLICATION, network.names());
+  const finishCaptures = attachCaptures(network, session);
+  const trace = attachTrace(network, options.directory, options.trace);
+  const started = startPrograms(network, topology, planned);
+  runToTheEnd(network, started, options, guest);
+  finishCaptures();
+  const end = network.simulation.now;
+  const frames = network.wireFrames;
+  const reported = network.hosts.map(reportable);
+  const report = describe(network, reported, started, end, frames);
+  report.captures = session.close(end);
+  trace?.close();
+  const leaked = network.hosts.flatMap((host) => host.shutDown());
+  network.simulation.run(network.simulation.now + SETTLE_NS);
+  if (network.frames.live > 0) leaked.push(`${network.frames.live} frames`);
+  report.leaked = leaked;
+  report.leaks = leaked.length;
+  for (const { host, log, process } of started)
+    if (log.length > 0) writeLog(options.directory, `${host.name}.${process?.task.pid}.log`, log);
+  writeReport(options.directory, report);
+  return report;
+}
+
+function planPrograms(topology: Topology, options: RunOptions): Map<string, { named: NamedProgram; log: string[] }[]> {
+  return new Map(
+    Object.entries(topology.hosts).map(([name, host]) => [
+      name,
+      (host.run ?? []).map((spec, index) => {
+        const log: string[] = [];
+        const output = (line: string): void => {
+          log.push(line);
+          options.onOutput?.(name, line);
+        };
+        return { named: programOf(spec, `${topology.name}: hosts.${name}.run.${index}`, output, options.programs ?? new Map()), log };
+      }),
+    ]),
+  );
+}
+
+/** The commands that bring a host's interfaces up, then those of its `setup:`, run one after the other by a task of that host at power-on. */
+function configure(network: Network, host: Host): void {
+  const place = `${network.topology.name}: hosts.${host.name}`;
+  const lines = ['ip link set lo up', ...host.nics.flatMap(({ name, spec }) => interfaceCommands(name, spec))];
+  const setup = (host.spec.setup ?? []).map((line, index) => commandProgram(line, `${place}.setup.${index}`, () => undefined));
+  const programs = [...lines.map((line) => commandProgram(line, `${place}.interfaces`, () => undefined)), ...setup];
+  host.onCpu(() =>
+    startProgram(
+      function* init(sys) {
+        for (const program of programs) yield* program(sys);
+        return 0;
+      },
+      'sh',
+      0,
+    ),
+  );
+}
+
+function interfaceCommands(name: string, spec: Host['nics'][number]['spec']): string[] {
+  const lines: string[] = [];
+  if (spec.queues !== undefined) lines.push(`ethtool -L ${name} combined ${spec.queues}`);
+  if (spec.rx_ring !== undefined) lines.push(`ethtool -G ${name} rx ${spec.rx_ring}`);
+  if (spec.tx_ring !== undefined) lines.push(`ethtool -G ${name} tx ${spec.tx_ring}`);
+  if (spec.mtu !== undefined) lines.push(`ip link set ${name} mtu ${spec.mtu}`);
+  for (const { text } of spec.address ?? []) lines.push(`ip address add ${text} brd + dev ${name}`);
+  lines.push(`ip link set ${name} up`);
+  return lines;
+}
+
+/** Set-up must be over when the programs start. */
+function checkSetup(network: Network): void {
+  for (const host of network.hosts) {
+    if (host.kernel.tasks.length > 0) host.kernel.printk('set-up commands were still running when the programs started');
+  }
+}
+
+function startPrograms(network: Network, topology: Topology, planned: ReturnType<typeof planPrograms>): Started[] {
+  const started: Started[] = [];
+  for (const host of network.hosts) {
+    for (const [index, { named, log }] of (planned.get(host.name) ?? []).entries()) {
+      const spec = topology.hosts[host.name]!.run![index]!;
+      const entry: Started = { host, named, log, process: null };
+      started.push(entry);
+      const cpu = (spec.cpu ?? index) % host.machine.cpus.length;
+      network.simulation.once(START_NS + (spec.at ?? 0), `${host.name} ${named.title}`, () => {
+        entry.process = host.machine.cpus[cpu]!.runOn(() => startProgram(named.program, named.name, cpu));
+      });
+    }
+  }
+  return started;
+}
+
+function runToTheEnd(network: Network, started: readonly Started[], options: RunOptions, guest: Guest | null): void {
+  const { simulation } = network;
+  const deadline = START_NS + (options.untilNs ?? network.topology.until ?? LONGEST_RUN_NS);
+  const fixed = options.untilNs !== undefined || network.topology.until !== undefined;
+  while (simulation.now < deadline) {
+    simulation.run(Math.min(simulation.now + SLICE_NS, deadline));
+    options.onProgress?.(simulation.now, network.wireFrames);
+    if (!fixed && (guest?.done ?? started.every(({ process }) => process !== null && !process.running)) && quiet(network)) break;
+  }
+  simulation.run(Math.min(simulation.now + SETTLE_NS, Math.max(deadline, simulation.now)));
+}
+
+/** Nothing is under way any more: no frame on a wire, no connection but in TIME_WAIT. */
+function quiet({ cables, hosts }: Network): boolean {
+  if (cables.some((cable) => cable.ends.some((end) => end.inFlight > 0))) return false;
+  return hosts.every(({ kernel }) => {
+    for (const chain of kernel.init_net.tcp_hashinfo.ehash) {
+      for (let sk = chain; sk !== null; sk = sk.skc_next) if (sk.skc_state !== TCP_TIME_WAIT) return false;
+    }
+    return true;
+  });
+}
+
+const reportable = (host: Host): ReportedHost => ({
+  name: host.name,
+  kernel: host.kernel,
+  driverStats: (dev) => host.driverStats(dev),
+  deviceStats: (dev) => host.deviceStats(dev),
+});
+
+function describe(
+  network: Network,
+  hosts: readonly ReportedHost[],
+  started: readonly Started[],
+  end: number,
+  wireFrames: number,
+): RunReport {
+  for (const host of network.hosts) host.account();
+  return {
+    name: network.topology.name,
+    seed: network.simulation.seed,
+    kernel: kernelVersion,
+    simulatedNs: end - START_NS,
+    events: network.simulation.events,
+    wireFrames,
+    hosts: Object.fromEntries(hosts.map((host) => [host.name, reportHost(host)])),
+    wires: Object.fromEntries(
+      network.cables.map((cable) => [
+        cable.options.name,
+        Object.fromEntries(cable.ends.map((wireEnd) => [wireEnd.name, { ...wireEnd.counters }])),
+      ]),
+    ),
+    drops: reportDrops(hosts, network.cables),
+    captures: [],
+    programs: started.map(({ host, named, process }) => ({
+      host: host.name,
+      pid: process?.task.pid ?? 0,
+      command: named.title,
+      status: process === null || process.running ? null : process.status,
+    })),
+    leaks: 0,
+    leaked: [],
+  };
+}

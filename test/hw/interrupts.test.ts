@@ -1,0 +1,153 @@
+import { describe, expect, it } from 'vitest';
+import { ipv4Packet, pattern } from './packets.ts';
+import * as T from './test_driver.ts';
+
+const packet = ipv4Packet(pattern(100));
+
+/** As igb sets it up: MSI-X, auto-mask and auto-clear; vector 1 for RX 0, vector 2 for TX 0, vector 0 for the rest. */
+function started(): T.TestDriver {
+  const driver = new T.TestDriver();
+  driver.write(T.GPIE, 0xc000_0011);
+  driver.write(T.IVAR(0), 0x8281);
+  driver.write(T.IVAR_MISC, 0x8000);
+  driver.write(T.EIAC, 7);
+  driver.write(T.EIAM, 7);
+  driver.write(T.EIMS, 7);
+  driver.start();
+  driver.setupRx(0);
+  driver.setupTx(0);
+  driver.run(10_000);
+  driver.machine.messages.length = 0;
+  return driver;
+}
+
+describe('MSI-X', () => {
+  it('sends the vector of the receive queue when the packet is in memory', () => {
+    const driver = started();
+    driver.arrive(packet);
+    driver.run(10_000);
+    expect(driver.machine.messages.map((message) => message.vector)).toEqual([1]);
+    expect(driver.next(0)).not.toBeNull();
+  });
+
+  it('sends the vector of the transmit queue after the write-back', () => {
+    const driver = started();
+    driver.postData(0, [packet]);
+    driver.ring(0);
+    driver.run(10_000);
+    expect(driver.machine.messages.map((message) => message.vector)).toEqual([2]);
+  });
+
+  it('masks itself when it fires, and fires again for what came meanwhile when software enables it', () => {
+    const driver = started();
+    driver.arrive(packet);
+    driver.run(10_000);
+    expect(driver.read(T.EIMS)).toBe(0b101);
+    expect(driver.read(T.EICS)).toBe(0);
+    driver.arrive(packet);
+    driver.run(10_000);
+    expect(driver.machine.messages).toHaveLength(1);
+    expect(driver.read(T.EICS)).toBe(2);
+    const enabled = driver.simulation.now;
+    driver.write(T.EIMS, 2);
+    driver.run(10_000);
+    expect(driver.machine.messages).toHaveLength(2);
+    expect(driver.machine.messages[1]!.time).toBe(enabled);
+  });
+
+  it('takes an enable that is still under way into account when the cause comes before it arrives', () => {
+    const driver = started();
+    driver.arrive(packet);
+    driver.run(10_000);
+    driver.device.writel(T.EIMS, 2, driver.simulation.now + 5_000);
+    driver.arrive(packet);
+    driver.run(4_999);
+    expect(driver.machine.messages).toHaveLength(1);
+    driver.run(10);
+    expect(driver.machine.messages).toHaveLength(2);
+  });
+
+  it('keeps the interval of EITR: 648 is 162 µs', () => {
+    const driver = started();
+    driver.write(T.EITR(1), 0x8000_0000 | 648);
+    for (let i = 0; i < 10; i++) {
+      driver.arrive(packet);
+      driver.run(50_000);
+      driver.write(T.EIMS, 2);
+    }
+    const times = driver.machine.messages.map((message) => message.time);
+    expect(times.length).toBe(4);
+    for (let i = 1; i < times.length; i++) expect(times[i]! - times[i - 1]!).toBeGreaterThanOrEqual(162_000);
+    expect(times[1]! - times[0]!).toBe(162_000);
+  });
+
+  it('leaves the running counter alone when EITR is written with CNT_INGR, and starts it anew without', () => {
+    const driver = started();
+    driver.write(T.EITR(1), 0x8000_0000 | (100 << 2));
+    driver.arrive(packet);
+    driver.run(10_000);
+    const first = driver.machine.messages[0]!.time;
+    driver.write(T.EITR(1), 0x8000_0000 | (1 << 2));
+    driver.write(T.EIMS, 2);
+    driver.arrive(packet);
+    driver.run(200_000);
+    expect(driver.machine.messages[1]!.time - first).toBe(100_000);
+    driver.write(T.EITR(1), 500 << 2);
+    driver.write(T.EIMS, 2);
+    driver.arrive(packet);
+    driver.run(2_000);
+    expect(driver.machine.messages).toHaveLength(3);
+  });
+
+  it('disables with EIMC and raises by software with EICS', () => {
+    const driver = started();
+    driver.write(T.EIMC, 2);
+    driver.arrive(packet);
+    driver.run(10_000);
+    expect(driver.machine.messages).toHaveLength(0);
+    driver.write(T.EICS, 4);
+    driver.run(1);
+    expect(driver.machine.messages.map((message) => message.vector)).toEqual([2]);
+  });
+
+  it('reports a link change through the vector for other causes, and ICR names it', () => {
+    const driver = started();
+    driver.write(T.IMS, 4);
+    driver.run(10);
+    driver.read(T.ICR);
+    driver.write(T.EIMS, 1);
+    driver.run(10);
+    driver.machine.messages.length = 0;
+    driver.end.rateBps = 0;
+    driver.device.linkChanged(0);
+    driver.run(10);
+    expect(driver.machine.messages.map((message) => message.vector)).toEqual([0]);
+    expect(driver.read(T.STATUS) & 2).toBe(0);
+    expect(driver.read(T.ICR)).toBe(0x8000_0004);
+    expect(driver.read(T.ICR)).toBe(0);
+  });
+
+  it('applies writes in the order they were issued, even if their times are not', () => {
+    const driver = started();
+    const now = driver.simulation.now;
+    driver.device.writel(T.RDT(0), 5, now + 9_000);
+    driver.device.writel(T.RDT(0), 6, now + 1_000);
+    driver.run(10_000);
+    expect(driver.read(T.RDT(0))).toBe(6);
+  });
+});
+
+describe('without MSI-X', () => {
+  it('one message tells of all causes, and ICR which', () => {
+    const driver = new T.TestDriver();
+    driver.start();
+    driver.setupRx(0);
+    driver.read(T.ICR);
+    driver.write(T.IMS, 0x80);
+    driver.run(1000);
+    driver.arrive(packet);
+    driver.run(10_000);
+    expect(driver.machine.messages.map((message) => message.vector)).toEqual([0]);
+    expect(driver.read(T.ICR)).toBe(0x8000_0080);
+  });
+});
