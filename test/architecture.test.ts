@@ -15,7 +15,8 @@ const ALLOWED: Record<string, readonly string[]> = {
   observe: ['kernel', 'machine', 'wire', 'hw', 'sim'],
   topology: ['sim', 'machine', 'wire', 'hw', 'kernel', 'user', 'observe'],
   replay: ['sim', 'machine', 'wire', 'observe', 'topology'],
-  cli: ['sim', 'machine', 'wire', 'hw', 'kernel', 'user', 'observe', 'topology', 'replay'],
+  packetdrill: ['sim', 'machine', 'kernel', 'user', 'observe'],
+  cli: ['packetdrill', 'sim', 'machine', 'wire', 'hw', 'kernel', 'user', 'observe', 'topology', 'replay'],
 };
 
 /** The files that stand for the datasheet. */

@@ -87,6 +87,9 @@ export const ICMP_ADDRESSREPLY = 18;
 export const ICMP_EXC_TTL = 0;
 export const ICMP_EXC_FRAGTIME = 1;
 
+/** Option of raw ICMP sockets (level SOL_RAW): bit mask of the types not to be delivered. */
+export const ICMP_FILTER = 1;
+
 export const IP_TOS = 1;
 export const IP_TTL = 2;
 export const IP_HDRINCL = 3;

@@ -16,6 +16,7 @@ export const SOL_SOCKET = 1;
 export const SOL_IP = 0;
 export const SOL_TCP = 6;
 export const SOL_UDP = 17;
+export const SOL_RAW = 255;
 export const SOMAXCONN = 4096;
 
 export const SO_DEBUG = 1;

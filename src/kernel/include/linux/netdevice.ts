@@ -276,6 +276,8 @@ export class net_device {
   linkwatchPending = false;
   /** __LINK_STATE_*: carrier, presence. */
   carrier = false;
+  /** __LINK_STATE_START: set before ndo_open, cleared before ndo_stop, so that a driver knows which way it goes. */
+  started = false;
   carrier_changes = 0;
   dormant = false;
   mtu = 1500;
@@ -348,7 +350,7 @@ export class net_device {
 export const dev_net = (dev: net_device): net => dev.nd_net;
 export const netdev_priv = <T>(dev: net_device): T => dev.priv as T;
 export const netdev_get_tx_queue = (dev: net_device, index: number): netdev_queue => dev._tx[index]!;
-export const netif_running = (dev: net_device): boolean => (dev.flags & IFF_UP) !== 0;
+export const netif_running = (dev: net_device): boolean => dev.started;
 export const netif_carrier_ok = (dev: net_device): boolean => dev.carrier;
 export const netif_oper_up = (dev: net_device): boolean => (dev.flags & IFF_UP) !== 0 && dev.carrier;
 export const netif_device_present = (dev: net_device): boolean => dev.present;
@@ -366,6 +368,20 @@ export function netif_tx_start_queue(txq: netdev_queue): void {
   txq.state &= ~__QUEUE_STATE_DRV_XOFF;
 }
 export const netif_queue_stopped = (dev: net_device): boolean => netif_tx_queue_stopped(dev._tx[0]!);
+export const __netif_subqueue_stopped = (dev: net_device, queue_index: number): boolean => netif_tx_queue_stopped(dev._tx[queue_index]!);
+export function netif_start_subqueue(dev: net_device, queue_index: number): void {
+  netif_tx_start_queue(dev._tx[queue_index]!);
+}
+export function netif_stop_subqueue(dev: net_device, queue_index: number): void {
+  netif_tx_stop_queue(dev._tx[queue_index]!);
+}
+export function netif_tx_start_all_queues(dev: net_device): void {
+  for (let i = 0; i < dev.num_tx_queues; i++) netif_tx_start_queue(dev._tx[i]!);
+}
+export function netif_tx_stop_all_queues(dev: net_device): void {
+  for (let i = 0; i < dev.num_tx_queues; i++) netif_tx_stop_queue(dev._tx[i]!);
+}
+export const netif_tx_disable = netif_tx_stop_all_queues;
 export const netif_start_queue = (dev: net_device): void => netif_tx_start_queue(dev._tx[0]!);
 export const netif_stop_queue = (dev: net_device): void => netif_tx_stop_queue(dev._tx[0]!);
 export const skb_get_tx_queue = (dev: net_device, skb: sk_buff): netdev_queue => dev._tx[skb.queue_mapping]!;

@@ -7,13 +7,13 @@ import type { Kernel } from '../../kernel.ts';
 import type { siphash_key_t } from '../../lib/siphash.ts';
 import { snmp4_icmp_list, snmp4_ipstats_list, snmp4_net_list, snmp4_tcp_list, snmp4_udp_list } from '../../uapi/snmp.ts';
 import { type in_ifaddr, ipv4_devconf } from '../linux/inetdevice.ts';
-import type { flow_keys } from './flow_dissector.ts';
-import type { net_offload, packet_offload } from './gro.ts';
 import type { linkwatchState } from '../linux/linkwatch.ts';
 import type { net_device, netdevice_notifier, packet_type } from '../linux/netdevice.ts';
 import type { nf_hook_ops } from '../linux/netfilter.ts';
-import type { sk_buff } from '../linux/skbuff.ts';
+import type { sk_buff, sk_buff_head } from '../linux/skbuff.ts';
 import type { dst_entry } from './dst.ts';
+import type { flow_keys } from './flow_dissector.ts';
+import type { net_offload, packet_offload } from './gro.ts';
 import type { fqdir } from './inet_frag.ts';
 import type { inet_hashinfo } from './inet_hashtables.ts';
 import type { inet_peer } from './inetpeer.ts';
@@ -76,6 +76,8 @@ export class netns_ipv4 {
   sysctl_icmp_ratemask = 6168;
   sysctl_icmp_msgs_per_sec = 1000;
   sysctl_icmp_msgs_burst = 50;
+  /** Groups that may open ping sockets; the default names none. */
+  ping_group_range: [number, number] = [1, 0];
   /** Pages: low, pressure, high. */
   sysctl_udp_mem: [number, number, number] = [88_000, 117_000, 176_000];
   sysctl_udp_rmem_min = 4096;
@@ -192,6 +194,8 @@ export class netns_ipv4 {
   localRouteDevice: ((network: net, addr: number) => net_device | null) | null = null;
   /** Who is told about addresses that come and go (NETDEV_UP, NETDEV_DOWN). */
   readonly inetaddr_chain: ((event: number, ifa: in_ifaddr) => void)[] = [];
+  /** Heads of packet lists that are on the stack in C, while nobody uses them. */
+  readonly listPool: sk_buff_head[] = [];
   /** The stack's functions that routes point to and that files below them call. */
   readonly entries = new ipv4Entries();
   /** tcp_metrics, fastopen context, syncookie secrets: owned by their files. */
@@ -289,6 +293,8 @@ export class net {
   flow_keys: flow_keys = null as unknown as flow_keys;
   readonly inet_protos: (net_protocol | undefined)[] = new Array<net_protocol | undefined>(256).fill(undefined);
   readonly raw_sockets: sock[] = [];
+  /** Ping sockets by identifier: net/ipv4/ping.ts. */
+  readonly ping_table = new Map<number, sock>();
   readonly udp_table = new Map<number, sock[]>();
   readonly qdisc_base = new Map<string, Qdisc_ops>();
   readonly tcp_cong_list: tcp_congestion_ops[] = [];

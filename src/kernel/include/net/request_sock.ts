@@ -2,8 +2,8 @@
 import type { timer_list } from '../../kernel/time/timer.ts';
 import type { sk_buff } from '../linux/skbuff.ts';
 import type { dst_entry } from './dst.ts';
-import type { flowi4 } from './inet_sock.ts';
 import type { ehashSock } from './inet_hashtables.ts';
+import type { flowi4 } from './inet_sock.ts';
 import type { net } from './net_namespace.ts';
 import type { sock } from './sock.ts';
 

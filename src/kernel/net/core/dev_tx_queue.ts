@@ -10,9 +10,6 @@ import {
   __QUEUE_STATE_STACK_XOFF,
   type net_device,
   type netdev_queue,
-  netif_tx_queue_stopped,
-  netif_tx_start_queue,
-  netif_tx_stop_queue,
   QUEUE_STATE_ANY_XOFF,
 } from '../../include/linux/netdevice.ts';
 import { type sk_buff, skb_unref } from '../../include/linux/skbuff.ts';
@@ -52,27 +49,6 @@ export function netif_tx_wake_queue(txq: netdev_queue): void {
 export function netif_tx_wake_all_queues(dev: net_device): void {
   for (let i = 0; i < dev.num_tx_queues; i++) netif_tx_wake_queue(dev._tx[i]!);
 }
-
-export const __netif_subqueue_stopped = (dev: net_device, queue_index: number): boolean => netif_tx_queue_stopped(dev._tx[queue_index]!);
-
-export function netif_start_subqueue(dev: net_device, queue_index: number): void {
-  netif_tx_start_queue(dev._tx[queue_index]!);
-}
-
-export function netif_stop_subqueue(dev: net_device, queue_index: number): void {
-  netif_tx_stop_queue(dev._tx[queue_index]!);
-}
-
-export function netif_tx_start_all_queues(dev: net_device): void {
-  for (let i = 0; i < dev.num_tx_queues; i++) netif_tx_start_queue(dev._tx[i]!);
-}
-
-export function netif_tx_stop_all_queues(dev: net_device): void {
-  for (let i = 0; i < dev.num_tx_queues; i++) netif_tx_stop_queue(dev._tx[i]!);
-}
-
-/** No more transmissions, and none that has begun: a driver resets its device. */
-export const netif_tx_disable = netif_tx_stop_all_queues;
 
 export const netif_wake_queue = (dev: net_device): void => netif_tx_wake_queue(dev._tx[0]!);
 export const netif_wake_subqueue = (dev: net_device, queue_index: number): void => netif_tx_wake_queue(dev._tx[queue_index]!);

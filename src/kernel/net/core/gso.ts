@@ -5,6 +5,9 @@ import {
   CHECKSUM_NONE,
   CHECKSUM_PARTIAL,
   CHECKSUM_UNNECESSARY,
+  SKB_GSO_TCPV4,
+  SKB_GSO_TCPV6,
+  SKB_GSO_UDP_L4,
   type sk_buff,
   skb_mac_header,
   skb_pull,
@@ -51,3 +54,16 @@ export function skb_mac_gso_segment(skb: sk_buff, features: number): sk_buff | n
   skb_push(skb, skb.data - skb_mac_header(skb));
   return segs;
 }
+
+/** Length of the transport header of every segment. */
+function transportHeaderLen(skb: sk_buff): number {
+  if ((skb.shinfo.gso_type & (SKB_GSO_TCPV4 | SKB_GSO_TCPV6)) !== 0) return (skb.mem.u8[skb.transport_header + 12]! >> 4) << 2;
+  return (skb.shinfo.gso_type & SKB_GSO_UDP_L4) !== 0 ? 8 : 0;
+}
+
+/** Length of the longest segment from its network header on. */
+export const skb_gso_network_seglen = (skb: sk_buff): number =>
+  skb.transport_header - skb.network_header + transportHeaderLen(skb) + skb.shinfo.gso_size;
+
+/** Does each segment fit into `mtu`? */
+export const skb_gso_validate_network_len = (skb: sk_buff, mtu: number): boolean => skb_gso_network_seglen(skb) <= mtu;

@@ -5,7 +5,7 @@
 import { kernel } from '../../current.ts';
 import type { net } from '../../include/net/net_namespace.ts';
 import { ktime_get_real } from '../../kernel/time/hrtimer.ts';
-import { randomSiphashKey, type siphash_key_t, siphash_2u32, siphash_3u32 } from '../../lib/siphash.ts';
+import { randomSiphashKey, siphash_2u32, siphash_3u32, type siphash_key_t } from '../../lib/siphash.ts';
 
 function netSecret(network: net): siphash_key_t {
   network.ipv4.net_secret ??= randomSiphashKey(kernel().random);

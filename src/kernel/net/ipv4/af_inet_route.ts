@@ -2,14 +2,13 @@
 import { inet_sk } from '../../include/net/inet_sock.ts';
 import { type sock, sock_net } from '../../include/net/sock.ts';
 import { __sk_dst_check, sk_setup_caps } from '../core/sock_dst.ts';
-import { flowOfSocket } from './flow.ts';
-import { ip_route_output_flow } from './route.ts';
+import { inet_sk_init_flowi4, ip_route_output_flow } from './route.ts';
 
 /** 0 when the socket has a valid route (again); else a negative errno, which is also left as the soft error. */
 export function inet_sk_rebuild_header(sk: sock): number {
   if (__sk_dst_check(sk, 0) !== null) return 0;
   const inet = inet_sk(sk);
-  flowOfSocket(inet.fl4, inet);
+  inet_sk_init_flowi4(sk, inet.fl4);
   const rt = ip_route_output_flow(sock_net(sk), inet.fl4, sk);
   if (typeof rt !== 'number') {
     sk_setup_caps(sk, rt);

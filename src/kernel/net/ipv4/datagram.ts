@@ -3,9 +3,9 @@
  * bad: `ip4_datagram_release_cb`.
  */
 import { dst_release, type rtable } from '../../include/net/dst.ts';
-import { type flowi4, inet_sk } from '../../include/net/inet_sock.ts';
+import { inet_sk } from '../../include/net/inet_sock.ts';
 import { IP_INC_STATS } from '../../include/net/net_namespace.ts';
-import { flowi4_init_output, flowi4_update_output, RTCF_BROADCAST } from '../../include/net/route.ts';
+import { RTCF_BROADCAST } from '../../include/net/route.ts';
 import { SOCK_BROADCAST, sk_set_txhash, type sock, sock_flag, sock_net } from '../../include/net/sock.ts';
 import { EACCES, EAFNOSUPPORT, ENETUNREACH } from '../../uapi/errno.ts';
 import type { sockaddr_in } from '../../uapi/in.ts';
@@ -13,8 +13,7 @@ import { IPSTATS_MIB_OUTNOROUTES } from '../../uapi/snmp.ts';
 import { AF_INET } from '../../uapi/socket.ts';
 import { TCP_ESTABLISHED } from '../../uapi/tcp.ts';
 import { sk_dst_reset, sk_dst_set } from '../core/sock_dst.ts';
-import { flowOfSocket, INET_DSCP_MASK, inet_sk_flowi_flags } from './flow.ts';
-import { __ip_route_output_key, ip_route_output_flow } from './route.ts';
+import { inet_sk_init_flowi4, ip_route_connect, ip_route_output_flow } from './route.ts';
 
 export function ip4_datagram_connect(sk: sock, uaddr: sockaddr_in): number {
   return __ip4_datagram_connect(sk, uaddr);
@@ -24,7 +23,9 @@ export function ip4_datagram_connect(sk: sock, uaddr: sockaddr_in): number {
 export function __ip4_datagram_connect(sk: sock, uaddr: sockaddr_in): number {
   if (uaddr.sin_family !== AF_INET) return -EAFNOSUPPORT;
   sk_dst_reset(sk);
-  const rt = routeConnect(sk, uaddr);
+  const inet = inet_sk(sk);
+  const { fl4, inet_saddr, inet_sport } = inet;
+  const rt = ip_route_connect(fl4, uaddr.sin_addr, inet_saddr, sk.skc_bound_dev_if, sk.sk_protocol, inet_sport, uaddr.sin_port, sk);
   if (typeof rt === 'number') {
     if (rt === -ENETUNREACH) IP_INC_STATS(sock_net(sk), IPSTATS_MIB_OUTNOROUTES);
     return rt;
@@ -53,30 +54,12 @@ function establish(sk: sock, port: number, rt: rtable): void {
   sk_dst_set(sk, rt);
 }
 
-/** ip_route_connect(): without a destination the loopback's is taken; the first lookup finds the addresses, the second the route between them. */
-function routeConnect(sk: sock, uaddr: sockaddr_in): rtable | number {
-  const inet = inet_sk(sk);
-  const fl4: flowi4 = inet.fl4;
-  const network = sock_net(sk);
-  const oif = sk.skc_bound_dev_if;
-  const flags = inet_sk_flowi_flags(inet);
-  const tos = inet.tos & INET_DSCP_MASK;
-  flowi4_init_output(fl4, oif, sk.sk_mark, tos, 0, sk.sk_protocol, flags, uaddr.sin_addr, inet.inet_saddr, uaddr.sin_port, inet.inet_sport);
-  if (uaddr.sin_addr === 0 || inet.inet_saddr === 0) {
-    const first = __ip_route_output_key(network, fl4);
-    if (typeof first === 'number') return first;
-    dst_release(first);
-    flowi4_update_output(fl4, oif, fl4.daddr, fl4.saddr);
-  }
-  return ip_route_output_flow(network, fl4, sk);
-}
-
 /** The route was declared obsolete while the socket was in use: it gets another one. */
 export function ip4_datagram_release_cb(sk: sock): void {
   const dst = sk.sk_dst_cache;
   if (dst === null || dst.obsolete === 0 || dst.ops.check(dst, 0) !== null) return;
   const inet = inet_sk(sk);
-  flowOfSocket(inet.fl4, inet);
+  inet_sk_init_flowi4(sk, inet.fl4);
   const rt = ip_route_output_flow(sock_net(sk), inet.fl4, sk);
   sk_dst_set(sk, typeof rt === 'number' ? null : rt);
 }

@@ -8,8 +8,8 @@
  */
 import { type Sleeping, TASK_INTERRUPTIBLE, wait_queue_entry } from '../../include/linux/sched.ts';
 import { inet_csk, inet_sk } from '../../include/net/inet_sock.ts';
-import { type request_sock, request_sock_queue, reqsk_queue_empty, reqsk_queue_remove } from '../../include/net/request_sock.ts';
-import { SOCK_RCU_FREE, type sock, sk_sleep, sock_hold, sock_intr_errno, sock_rcvtimeo, sock_reset_flag } from '../../include/net/sock.ts';
+import { reqsk_queue_empty, reqsk_queue_remove, type request_sock, request_sock_queue } from '../../include/net/request_sock.ts';
+import { SOCK_RCU_FREE, sk_sleep, type sock, sock_hold, sock_intr_errno, sock_rcvtimeo, sock_reset_flag } from '../../include/net/sock.ts';
 import { current, finish_wait, prepare_to_wait_exclusive, schedule_timeout, signal_pending } from '../../kernel/sched.ts';
 import { EAGAIN, EINVAL } from '../../uapi/errno.ts';
 import { O_NONBLOCK } from '../../uapi/socket.ts';

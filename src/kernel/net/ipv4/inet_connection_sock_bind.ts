@@ -57,7 +57,13 @@ function anyOwnerConflicts(sk: sock, tb2: inet_bind2_bucket, relax: boolean, reu
 }
 
 /** Bound to one address: conflicts are possible with owners of that one, and of any (asked before). Bound to any: with everybody. */
-function inet_csk_bind_conflict(sk: sock, tb: inet_bind_bucket, tb2: inet_bind2_bucket | null, relax: boolean, reuseport_ok: boolean): boolean {
+function inet_csk_bind_conflict(
+  sk: sock,
+  tb: inet_bind_bucket,
+  tb2: inet_bind2_bucket | null,
+  relax: boolean,
+  reuseport_ok: boolean,
+): boolean {
   if (sk.skc_rcv_saddr !== INADDR_ANY) return tb2 !== null && anyOwnerConflicts(sk, tb2, relax, reuseport_ok);
   for (const bucket of tb.bhash2)
     for (const sk2 of bucket.owners)

@@ -1,7 +1,8 @@
 /** net/ipv4/inet_connection_sock.c: the end of connection sockets that no user owns (any more). */
+
+import { invariant } from '../../../sim/invariant.ts';
 import { inet_csk } from '../../include/net/inet_sock.ts';
 import { SOCK_DEAD, type sock, sock_flag, sock_net, sock_set_flag } from '../../include/net/sock.ts';
-import { invariant } from '../../../sim/invariant.ts';
 import { TCP_CLOSE } from '../../uapi/tcp.ts';
 import { sock_put } from '../core/sock_life.ts';
 import { sk_stream_kill_queues } from '../core/stream.ts';

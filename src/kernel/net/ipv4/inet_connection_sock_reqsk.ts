@@ -5,20 +5,21 @@
  *
  * A hashed request has three references: of the table, of its timer, and of whoever made it.
  */
+
+import { tcp_sk } from '../../include/linux/tcp.ts';
 import { inet_csk } from '../../include/net/inet_sock.ts';
 import { NET_INC_STATS } from '../../include/net/net_namespace.ts';
 import {
-  request_sock,
-  type request_sock_ops,
-  type request_sock_queue,
   reqsk_queue_added,
   reqsk_queue_len,
   reqsk_queue_len_young,
   reqsk_queue_removed,
+  request_sock,
+  type request_sock_ops,
+  type request_sock_queue,
 } from '../../include/net/request_sock.ts';
 import { type sock, sock_hold, sock_net, sock_orphan } from '../../include/net/sock.ts';
 import { TCP_TIMEOUT_INIT, tcp_rto_max } from '../../include/net/tcp.ts';
-import { tcp_sk } from '../../include/linux/tcp.ts';
 import { jiffies, mod_timer, timer_delete_sync, timer_list } from '../../kernel/time/timer.ts';
 import { LINUX_MIB_TCPMIGRATEREQFAILURE, LINUX_MIB_TCPMIGRATEREQSUCCESS, LINUX_MIB_TCPTIMEOUTS } from '../../uapi/snmp.ts';
 import { O_NONBLOCK } from '../../uapi/socket.ts';
@@ -27,8 +28,8 @@ import { __reqsk_free, reqsk_put } from '../core/request_sock.ts';
 import { sock_put } from '../core/sock_life.ts';
 import { reuseport_migrate_sock } from '../core/sock_reuseport.ts';
 import { inet_csk_destroy_sock } from './inet_connection_sock_destroy.ts';
-import { ehashRemove } from './inet_hashtables_ehash.ts';
 import { inet_ehash_insert } from './inet_hashtables.ts';
+import { ehashRemove } from './inet_hashtables_ehash.ts';
 
 export const inet_csk_reqsk_queue_len = (sk: sock): number => reqsk_queue_len(inet_csk(sk).icsk_accept_queue);
 export const inet_csk_reqsk_queue_young = (sk: sock): number => reqsk_queue_len_young(inet_csk(sk).icsk_accept_queue);

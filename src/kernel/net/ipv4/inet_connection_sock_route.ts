@@ -3,27 +3,19 @@ import type { dst_entry } from '../../include/net/dst.ts';
 import { type flowi4, inet_sk } from '../../include/net/inet_sock.ts';
 import { IP_INC_STATS } from '../../include/net/net_namespace.ts';
 import type { request_sock } from '../../include/net/request_sock.ts';
+import { flowi4_init_output } from '../../include/net/route.ts';
 import { type sock, sock_net } from '../../include/net/sock.ts';
 import { IPSTATS_MIB_OUTNOROUTES } from '../../uapi/snmp.ts';
 import { __sk_dst_check, sk_setup_caps } from '../core/sock_dst.ts';
-import { ip_route_output_flow } from './route.ts';
-
-const FLOWI_FLAG_ANYSRC = 1;
-/** DSCP, without the ECN bits. */
-const INET_DSCP_MASK = 0xfc;
+import { inet_sk_flowi_flags, inet_sk_init_flowi4, ip_route_output_flow, ip_sock_rt_scope, ip_sock_rt_tos } from './route.ts';
 
 /** The path back to who sent the SYN. */
 export function flowOfRequest(fl4: flowi4, sk: sock, req: request_sock): void {
-  const inet = inet_sk(sk);
-  fl4.flowi4_oif = req.ir_iif;
-  fl4.flowi4_mark = req.ir_mark;
-  fl4.flowi4_tos = inet.tos & INET_DSCP_MASK;
-  fl4.flowi4_proto = sk.sk_protocol;
-  fl4.flowi4_flags = inet.transparent || inet.hdrincl ? FLOWI_FLAG_ANYSRC : 0;
-  fl4.daddr = req.skc_daddr;
-  fl4.saddr = req.skc_rcv_saddr;
-  fl4.fl4_dport = req.skc_dport;
-  fl4.fl4_sport = req.skc_num;
+  const { skc_daddr, skc_rcv_saddr, skc_dport, skc_num } = req;
+  const flags = inet_sk_flowi_flags(sk);
+  flowi4_init_output(
+    fl4, req.ir_iif, req.ir_mark, ip_sock_rt_tos(sk), ip_sock_rt_scope(sk), sk.sk_protocol, flags, skc_daddr, skc_rcv_saddr, skc_dport, skc_num,
+  ); // biome-ignore format: one flow
 }
 
 function routeRequest(sk: sock, fl4: flowi4, req: request_sock): dst_entry | null {
@@ -46,16 +38,8 @@ export function inet_csk_route_child_sock(sk: sock, newsk: sock, req: request_so
 
 function inet_csk_rebuild_route(sk: sock): dst_entry | null {
   const inet = inet_sk(sk);
-  const fl4 = inet.fl4;
-  fl4.flowi4_oif = sk.skc_bound_dev_if;
-  fl4.flowi4_mark = sk.sk_mark;
-  fl4.flowi4_tos = inet.tos & INET_DSCP_MASK;
-  fl4.flowi4_proto = sk.sk_protocol;
-  fl4.daddr = sk.skc_daddr;
-  fl4.saddr = inet.inet_saddr;
-  fl4.fl4_dport = sk.skc_dport;
-  fl4.fl4_sport = inet.inet_sport;
-  const rt = ip_route_output_flow(sock_net(sk), fl4, sk);
+  inet_sk_init_flowi4(sk, inet.fl4);
+  const rt = ip_route_output_flow(sock_net(sk), inet.fl4, sk);
   if (typeof rt === 'number') return null;
   sk_setup_caps(sk, rt);
   return rt;

@@ -4,13 +4,7 @@
  * The retransmission timer serves five purposes, one at a time (`icsk_pending`). Clearing only takes the purpose away: the timer itself runs on
  * and finds nothing to do, which is cheaper than to disarm it on every ACK.
  */
-import {
-  ICSK_ACK_TIMER,
-  ICSK_TIME_DACK,
-  ICSK_TIME_PROBE0,
-  ICSK_TIME_RETRANS,
-  inet_csk,
-} from '../../include/net/inet_sock.ts';
+import { ICSK_ACK_TIMER, ICSK_TIME_DACK, ICSK_TIME_PROBE0, ICSK_TIME_RETRANS, inet_csk } from '../../include/net/inet_sock.ts';
 import type { sock } from '../../include/net/sock.ts';
 import { jiffies, timer_list } from '../../kernel/time/timer.ts';
 import { sk_reset_timer, sk_stop_timer, sk_stop_timer_sync } from '../core/sock_callbacks.ts';

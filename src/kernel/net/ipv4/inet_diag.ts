@@ -3,13 +3,8 @@
  * part of it; `sk` leads to it.
  */
 import { tcp_sk } from '../../include/linux/tcp.ts';
-import {
-  ICSK_TIME_LOSS_PROBE,
-  ICSK_TIME_PROBE0,
-  ICSK_TIME_REO_TIMEOUT,
-  ICSK_TIME_RETRANS,
-} from '../../include/net/inet_sock.ts';
 import type { ehashSock } from '../../include/net/inet_hashtables.ts';
+import { ICSK_TIME_LOSS_PROBE, ICSK_TIME_PROBE0, ICSK_TIME_REO_TIMEOUT, ICSK_TIME_RETRANS } from '../../include/net/inet_sock.ts';
 import type { inet_timewait_sock } from '../../include/net/inet_timewait_sock.ts';
 import type { net } from '../../include/net/net_namespace.ts';
 import type { request_sock } from '../../include/net/request_sock.ts';
@@ -63,7 +58,8 @@ export interface inet_diag_msg {
 export function inet_diag_dump(network: net, states = 0xffff): inet_diag_msg[] {
   const found: inet_diag_msg[] = [];
   const wanted = (state: number): boolean => (states & (1 << state)) !== 0;
-  if (wanted(TCP_LISTEN)) for (const listeners of network.tcp_hashinfo.lhash2.values()) for (const sk of listeners) found.push(ofSocket(sk));
+  if (wanted(TCP_LISTEN))
+    for (const listeners of network.tcp_hashinfo.lhash2.values()) for (const sk of listeners) found.push(ofSocket(sk));
   for (const sk of ehashAll(network.tcp_hashinfo)) if (wanted(visibleState(sk))) found.push(messageOf(sk));
   return found;
 }
@@ -84,7 +80,14 @@ function common(sk: ehashSock, timer: number, expires: number): inet_diag_msg {
     idiag_state: visibleState(sk),
     idiag_timer: timer,
     idiag_retrans: 0,
-    id: { sport: sk.skc_num, dport: sk.skc_dport, src: sk.skc_rcv_saddr, dst: sk.skc_daddr, if: sk.skc_bound_dev_if, cookie: sk.skc_cookie },
+    id: {
+      sport: sk.skc_num,
+      dport: sk.skc_dport,
+      src: sk.skc_rcv_saddr,
+      dst: sk.skc_daddr,
+      if: sk.skc_bound_dev_if,
+      cookie: sk.skc_cookie,
+    },
     idiag_expires: timer === IDIAG_TIMER_OFF ? 0 : jiffies_to_msecs(Math.max(0, expires - jiffies())),
     idiag_rqueue: 0,
     idiag_wqueue: 0,

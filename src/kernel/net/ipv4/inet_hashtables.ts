@@ -19,6 +19,7 @@ import { reqsk_put } from '../core/request_sock.ts';
 import { secure_ipv4_port_ephemeral } from '../core/secure_seq.ts';
 import { sock_prot_inuse_add, sock_put } from '../core/sock.ts';
 import { reuseport_add_sock, reuseport_alloc, reuseport_select_sock, reuseport_stop_listen_sock } from '../core/sock_reuseport.ts';
+import { inet_sk_set_state } from './af_inet_state.ts';
 import {
   inet_bind_bucket_create,
   inet_bind_bucket_match,
@@ -26,8 +27,15 @@ import {
   inet_bind2_bucket_create,
   inet_bind2_bucket_find,
 } from './inet_hashtables_bind.ts';
-import { __inet_lookup_established, ehashAdd, ehashFind, ehashRemove, inet_ehashfn, sk_ehashfn, sk_unhashed } from './inet_hashtables_ehash.ts';
-import { inet_sk_set_state } from './af_inet_state.ts';
+import {
+  __inet_lookup_established,
+  ehashAdd,
+  ehashFind,
+  ehashRemove,
+  inet_ehashfn,
+  sk_ehashfn,
+  sk_unhashed,
+} from './inet_hashtables_ehash.ts';
 import { inet_twsk_bind_unhash, inet_twsk_deschedule_put, inet_twsk_put } from './inet_timewait_sock.ts';
 import { tcp_twsk_unique } from './tcp_ipv4_twsk.ts';
 
@@ -61,14 +69,7 @@ function compute_score(sk: sock, daddr: number, dif: number): number {
 }
 
 /** Of a group that shares the port, the member that the connection's hash picks. */
-export function inet_lookup_reuseport(
-  network: net,
-  sk: sock,
-  saddr: number,
-  sport: number,
-  daddr: number,
-  hnum: number,
-): sock | null {
+export function inet_lookup_reuseport(network: net, sk: sock, saddr: number, sport: number, daddr: number, hnum: number): sock | null {
   if (!sk.skc_reuseport) return null;
   return reuseport_select_sock(sk, inet_ehashfn(network, daddr, hnum, saddr, sport));
 }
@@ -130,14 +131,7 @@ export function inet_lookup_listener(
 }
 
 /** Connection or listener, with a reference. */
-export function inet_lookup(
-  network: net,
-  saddr: number,
-  sport: number,
-  daddr: number,
-  dport: number,
-  dif: number,
-): ehashSock | null {
+export function inet_lookup(network: net, saddr: number, sport: number, daddr: number, dport: number, dif: number): ehashSock | null {
   return (
     __inet_lookup_established(network, saddr, sport, daddr, dport, dif, 0) ??
     inet_lookup_listener(network, saddr, sport, daddr, dport, dif, 0)

@@ -4,7 +4,7 @@
  *
  * A port has a bucket (`inet_bind_bucket`), and in it one for every local address it is bound at (`inet_bind2_bucket`), which has the owners.
  */
-import { type boundSock, inet_bind2_bucket, inet_bind_bucket, type inet_hashinfo } from '../../include/net/inet_hashtables.ts';
+import { type boundSock, inet_bind_bucket, inet_bind2_bucket, type inet_hashinfo } from '../../include/net/inet_hashtables.ts';
 import { inet_csk, inet_sk } from '../../include/net/inet_sock.ts';
 import type { inet_timewait_sock } from '../../include/net/inet_timewait_sock.ts';
 import { SOCK_BINDADDR_LOCK, SOCK_CONNECT_BIND, type sock, sock_net } from '../../include/net/sock.ts';

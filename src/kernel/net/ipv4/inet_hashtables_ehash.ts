@@ -13,8 +13,7 @@ export function inet_ehashfn(network: net, laddr: number, lport: number, faddr: 
   return (lport + jhash_3words(laddr, faddr, fport, network.tcp_hashinfo.ehash_secret)) >>> 0;
 }
 
-export const sk_ehashfn = (sk: ehashSock): number =>
-  inet_ehashfn(sk.skc_net, sk.skc_rcv_saddr, sk.skc_num, sk.skc_daddr, sk.skc_dport);
+export const sk_ehashfn = (sk: ehashSock): number => inet_ehashfn(sk.skc_net, sk.skc_rcv_saddr, sk.skc_num, sk.skc_daddr, sk.skc_dport);
 
 export const sk_unhashed = (sk: ehashSock): boolean => !sk.skc_hashed;
 export const sk_hashed = (sk: ehashSock): boolean => sk.skc_hashed;

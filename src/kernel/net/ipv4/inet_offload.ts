@@ -2,13 +2,23 @@
  * net/ipv4/af_inet.c: segmentation and receive offload of IPv4: `inet_gro_receive`, `inet_gro_complete`, `inet_gso_segment` do the IP header
  * and leave the rest to the transport protocol.
  */
-import { SKB_GSO_TCP_FIXEDID, type sk_buff, type sk_buff_head, skb_mac_header, skb_pull, skb_reset_mac_len, skb_reset_network_header, skb_reset_transport_header, skb_set_transport_header } from '../../include/linux/skbuff.ts';
+import {
+  SKB_GSO_TCP_FIXEDID,
+  type sk_buff,
+  type sk_buff_head,
+  skb_mac_header,
+  skb_pull,
+  skb_reset_mac_len,
+  skb_reset_network_header,
+  skb_reset_transport_header,
+  skb_set_transport_header,
+} from '../../include/linux/skbuff.ts';
 import { skb_gro_len, skb_gro_offset, skb_gro_pull } from '../../include/net/gro.ts';
 import type { net } from '../../include/net/net_namespace.ts';
 import { csum_replace2, ip_fast_csum } from '../../lib/checksum.ts';
 import { EINVAL, EPROTONOSUPPORT } from '../../uapi/errno.ts';
 import { ETH_P_IP } from '../../uapi/if_ether.ts';
-import { IP_DF, IP_MF, IP_OFFSET, IPPROTO_TCP, IPPROTO_UDP, iphdr, ip_hdrlen } from '../../uapi/in.ts';
+import { IP_DF, IP_MF, IP_OFFSET, IPPROTO_TCP, IPPROTO_UDP, ip_hdrlen, iphdr } from '../../uapi/in.ts';
 import { dev_add_offload, skb_gro_header } from '../core/gro.ts';
 import { pskb_may_pull } from '../core/skbuff_reshape.ts';
 import { tcpv4_offload } from './tcp_offload.ts';

@@ -33,10 +33,10 @@ import {
 import { type dst_entry, dst_input } from '../../include/net/dst.ts';
 import { icmp_send } from '../../include/net/icmp.ts';
 import { headerChecksum, IP_DEFRAG_LOCAL_DELIVER, ip_hdr, ip_is_fragment } from '../../include/net/ip.ts';
-import { RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST } from '../../include/net/ip_fib.ts';
+import { RTN_BROADCAST, RTN_MULTICAST } from '../../include/net/ip_fib.ts';
 import { __IP_INC_STATS, IP_UPD_PO_STATS, NET_INC_STATS, type net } from '../../include/net/net_namespace.ts';
 import type { sock } from '../../include/net/sock.ts';
-import { ICMP_DEST_UNREACH, ICMP_PROT_UNREACH, IPPROTO_TCP, IPPROTO_UDP, iphdr } from '../../uapi/in.ts';
+import { ICMP_DEST_UNREACH, ICMP_PROT_UNREACH, IPPROTO_TCP, IPPROTO_UDP, iphdr, ipv4_is_lbcast, ipv4_is_zeronet } from '../../uapi/in.ts';
 import {
   IPSTATS_MIB_INBCASTOCTETS,
   IPSTATS_MIB_INBCASTPKTS,
@@ -71,33 +71,26 @@ export function ip_rcv(skb: sk_buff, dev: net_device, _pt: packet_type, _orig_de
 }
 
 /** The receive function for batches: packets are checked one by one, then go on in groups of the same device and route. */
-export function ip_list_rcv(head: sk_buff_head, _pt: packet_type, _orig_dev: net_device): void {
-  let list = takeList();
+export function ip_list_rcv(head: sk_buff_head, _pt: packet_type, orig_dev: net_device): void {
+  const { listPool } = orig_dev.nd_net.ipv4;
+  const list = takeList(orig_dev.nd_net);
   let curr_dev: net_device | null = null;
   for (let skb = __skb_dequeue(head); skb !== null; skb = __skb_dequeue(head)) {
     const dev: net_device = skb.dev!;
     const own = ip_rcv_core(skb, dev.nd_net);
     if (own === null) continue;
     if (curr_dev !== dev) {
-      if (curr_dev !== null && list.qlen > 0) {
-        ip_sublist_rcv(list, curr_dev, curr_dev.nd_net);
-        returnList(list);
-        list = takeList();
-      }
+      if (curr_dev !== null && list.qlen > 0) ip_sublist_rcv(list, curr_dev, curr_dev.nd_net);
       curr_dev = dev;
     }
     __skb_queue_tail(list, own);
   }
   if (curr_dev !== null && list.qlen > 0) ip_sublist_rcv(list, curr_dev, curr_dev.nd_net);
-  returnList(list);
+  listPool.push(list);
 }
 
-/** List heads that live on the stack in C. Never holds anything between calls. */
-const freeLists: sk_buff_head[] = [];
-const takeList = (): sk_buff_head => freeLists.pop() ?? new sk_buff_head();
-function returnList(list: sk_buff_head): void {
-  freeLists.push(list);
-}
+/** List heads that live on the stack in C: borrowed and given back. */
+const takeList = (network: net): sk_buff_head => network.ipv4.listPool.pop() ?? new sk_buff_head();
 
 function ip_sublist_rcv(list: sk_buff_head, dev: net_device, network: net): void {
   NF_HOOK_LIST(NFPROTO_IPV4, NF_INET_PRE_ROUTING, network, null, list, dev, null, ip_rcv_finish);
@@ -105,30 +98,31 @@ function ip_sublist_rcv(list: sk_buff_head, dev: net_device, network: net): void
 }
 
 function ip_list_rcv_finish(network: net, list: sk_buff_head): void {
-  const sublist = takeList();
+  const sublist = takeList(network);
   let curr_dst: dst_entry | null = null;
   let hint: sk_buff | null = null;
   for (let skb = __skb_dequeue(list); skb !== null; skb = __skb_dequeue(list)) {
     if (ip_rcv_finish_core(network, skb, skb.dev!, hint) === NET_RX_DROP) continue;
     const dst: dst_entry | null = skb._skb_refdst;
     if (curr_dst !== dst) {
-      hint = ip_extract_route_hint(skb, dst!);
+      hint = ip_extract_route_hint(skb);
       if (sublist.qlen > 0) ip_sublist_rcv_finish(sublist);
       curr_dst = dst;
     }
     __skb_queue_tail(sublist, skb);
   }
   ip_sublist_rcv_finish(sublist);
-  returnList(sublist);
+  network.ipv4.listPool.push(sublist);
 }
 
 function ip_sublist_rcv_finish(list: sk_buff_head): void {
   for (let skb = __skb_dequeue(list); skb !== null; skb = __skb_dequeue(list)) dst_input(skb);
 }
 
-/** A packet whose route the next one may take, too. */
-function ip_extract_route_hint(skb: sk_buff, dst: dst_entry): sk_buff | null {
-  return dst.rt_type === RTN_LOCAL && skb.sk === null ? skb : null;
+/** A packet whose route the next one to the same destination may take, too. */
+function ip_extract_route_hint(skb: sk_buff): sk_buff | null {
+  const { daddr } = ip_hdr(skb);
+  return ipv4_is_lbcast(daddr) || ipv4_is_zeronet(daddr) ? null : skb;
 }
 
 /** Is the header sound (RFC 1122 3.2.1)? Trims what the link added. Null when the packet was dropped. */

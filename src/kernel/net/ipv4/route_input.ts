@@ -237,11 +237,7 @@ export function ip_route_use_hint(skb: sk_buff, daddr: number, saddr: number, to
   if (ipv4_is_multicast(saddr) || ipv4_is_lbcast(saddr) || ipv4_is_zeronet(saddr))
     return handleMartian(in_dev, daddr, saddr, SKB_DROP_REASON_IP_INVALID_SOURCE);
   if (ipv4_is_loopback(saddr) && !IN_DEV_NET_ROUTE_LOCALNET(in_dev)) return handleMartian(in_dev, daddr, saddr, SKB_DROP_REASON_IP_LOCALNET);
-  if (rt.rt_type !== RTN_LOCAL) {
-    // Only what goes to ourselves depends on the source by no more than this.
-    return ip_route_input_noref(skb, daddr, saddr, tos, dev);
-  }
-  const reason = fib_validate_source_reason(skb, saddr, daddr, tos & 0x1c, 0, dev, in_dev);
+  const reason = rt.rt_type === RTN_LOCAL ? fib_validate_source_reason(skb, saddr, daddr, tos & 0x1c, 0, dev, in_dev) : SKB_NOT_DROPPED_YET;
   if (reason !== SKB_NOT_DROPPED_YET) return handleMartian(in_dev, daddr, saddr, reason);
   if (hint.dstNoref) skb_dst_set_noref(skb, rt);
   else skb_dst_set(skb, dst_clone(rt));

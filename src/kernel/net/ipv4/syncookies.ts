@@ -16,7 +16,7 @@ import type { request_sock, tcp_request_sock_ops } from '../../include/net/reque
 import { type sock, sock_net } from '../../include/net/sock.ts';
 import { TCP_SACK_SEEN } from '../../include/net/tcp.ts';
 import { HZ, jiffies } from '../../kernel/time/timer.ts';
-import { randomSiphashKey, type siphash_key_t, siphash_4u32 } from '../../lib/siphash.ts';
+import { randomSiphashKey, siphash_4u32, type siphash_key_t } from '../../lib/siphash.ts';
 import type { iphdr, tcphdr } from '../../uapi/in.ts';
 import { LINUX_MIB_SYNCOOKIESSENT } from '../../uapi/snmp.ts';
 

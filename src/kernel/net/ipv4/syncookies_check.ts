@@ -4,8 +4,8 @@
 import { kernel } from '../../current.ts';
 import type { sk_buff } from '../../include/linux/skbuff.ts';
 import { tcp_hdr, tcp_options_received, tcp_sk } from '../../include/linux/tcp.ts';
-import { type dst_entry, dst_metric, RTAX_INITRWND, RTAX_WINDOW } from '../../include/net/dst.ts';
 import { SKB_DROP_REASON_NO_SOCKET, SKB_DROP_REASON_NOT_SPECIFIED } from '../../include/net/dropreason.ts';
+import { type dst_entry, dst_metric, RTAX_INITRWND, RTAX_WINDOW } from '../../include/net/dst.ts';
 import { flowi4, inet_csk, inet_sk } from '../../include/net/inet_sock.ts';
 import { ip_hdr } from '../../include/net/ip.ts';
 import { NET_INC_STATS } from '../../include/net/net_namespace.ts';

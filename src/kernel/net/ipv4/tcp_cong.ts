@@ -6,7 +6,7 @@
 import { trace } from '../../current.ts';
 import type { tcp_sock } from '../../include/linux/tcp.ts';
 import { tcp_sk } from '../../include/linux/tcp.ts';
-import { dst_metric, dst_metric_locked, type dst_entry, RTAX_CC_ALGO } from '../../include/net/dst.ts';
+import { type dst_entry, dst_metric, dst_metric_locked, RTAX_CC_ALGO } from '../../include/net/dst.ts';
 import { INET_ECN_dontxmit, INET_ECN_xmit } from '../../include/net/inet_ecn.ts';
 import { inet_csk } from '../../include/net/inet_sock.ts';
 import type { net } from '../../include/net/net_namespace.ts';

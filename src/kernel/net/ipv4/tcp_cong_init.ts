@@ -1,7 +1,7 @@
 /** net/ipv4/tcp_cong.c and the initcalls of its modules: reno and cubic are built in, bbr and dctcp are modules, as in most distributions. */
 import type { net } from '../../include/net/net_namespace.ts';
 import { tcp_bbr_cong_ops } from './tcp_bbr.ts';
-import { tcp_reno, tcp_register_congestion_control, tcp_set_default_congestion_control } from './tcp_cong.ts';
+import { tcp_register_congestion_control, tcp_reno, tcp_set_default_congestion_control } from './tcp_cong.ts';
 import { cubictcp } from './tcp_cubic.ts';
 import { dctcp } from './tcp_dctcp.ts';
 

@@ -7,7 +7,12 @@ import { tcp_sk } from '../../include/linux/tcp.ts';
 import { inet_csk_ca } from '../../include/net/inet_sock.ts';
 import type { sock } from '../../include/net/sock.ts';
 import { tcp_in_slow_start, tcp_is_cwnd_limited } from '../../include/net/tcp.ts';
-import { type ack_sample, CA_EVENT_TX_START, TCP_CONG_NON_RESTRICTED, type tcp_congestion_ops } from '../../include/net/tcp_congestion_ops.ts';
+import {
+  type ack_sample,
+  CA_EVENT_TX_START,
+  TCP_CONG_NON_RESTRICTED,
+  type tcp_congestion_ops,
+} from '../../include/net/tcp_congestion_ops.ts';
 import { HZ, tcp_jiffies32, usecs_to_jiffies } from '../../kernel/time/timer.ts';
 import { TCP_CA_Loss } from '../../uapi/tcp.ts';
 import { tcp_cong_avoid_ai, tcp_reno_undo_cwnd, tcp_slow_start } from './tcp_cong.ts';
@@ -147,8 +152,7 @@ export function cubictcp_recalc_ssthresh(sk: sock): number {
   const cwnd = tcp_sk(sk).snd_cwnd;
   const ca = ca_of(sk);
   ca.epoch_start = 0;
-  ca.last_max_cwnd =
-    cwnd < ca.last_max_cwnd ? Math.floor((cwnd * (BICTCP_BETA_SCALE + BETA)) / (2 * BICTCP_BETA_SCALE)) : cwnd;
+  ca.last_max_cwnd = cwnd < ca.last_max_cwnd ? Math.floor((cwnd * (BICTCP_BETA_SCALE + BETA)) / (2 * BICTCP_BETA_SCALE)) : cwnd;
   return Math.max(Math.floor((cwnd * BETA) / BICTCP_BETA_SCALE), 2);
 }
 

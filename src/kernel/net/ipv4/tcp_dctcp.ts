@@ -9,7 +9,13 @@ import { INET_ECN_dontxmit } from '../../include/net/inet_ecn.ts';
 import { ICSK_ACK_NOW, ICSK_ACK_TIMER, inet_csk, inet_csk_ca } from '../../include/net/inet_sock.ts';
 import type { sock } from '../../include/net/sock.ts';
 import { before, TCP_ECN_DEMAND_CWR, tcp_ecn_mode_any, u32sub } from '../../include/net/tcp.ts';
-import { CA_EVENT_ECN_IS_CE, CA_EVENT_ECN_NO_CE, CA_EVENT_LOSS, TCP_CONG_NEEDS_ECN, type tcp_congestion_ops } from '../../include/net/tcp_congestion_ops.ts';
+import {
+  CA_EVENT_ECN_IS_CE,
+  CA_EVENT_ECN_NO_CE,
+  CA_EVENT_LOSS,
+  TCP_CONG_NEEDS_ECN,
+  type tcp_congestion_ops,
+} from '../../include/net/tcp_congestion_ops.ts';
 import { TCP_CA_Recovery, TCP_CLOSE, TCP_LISTEN } from '../../uapi/tcp.ts';
 import { tcp_reno_cong_avoid, tcp_reno_ssthresh, tcp_reno_undo_cwnd } from './tcp_cong.ts';
 import { __tcp_send_ack } from './tcp_output.ts';

@@ -2,7 +2,7 @@
  * net/ipv4/tcp_fastopen.c: TCP Fast Open (RFC 7413), the server's side.
  * SYN: `tcp_try_fastopen` → cookie made or checked → `tcp_fastopen_create_child` → `tcp_fastopen_add_skb`: the data can be read before the handshake is over.
  */
-import { type sk_buff, __skb_pull } from '../../include/linux/skbuff.ts';
+import { __skb_pull, type sk_buff } from '../../include/linux/skbuff.ts';
 import { tcp_fastopen_cookie, tcp_hdr, tcp_hdrlen, tcp_sk } from '../../include/linux/tcp.ts';
 import { GFP_ATOMIC } from '../../include/linux/types.ts';
 import { type dst_entry, skb_dst_drop } from '../../include/net/dst.ts';
@@ -35,7 +35,8 @@ import { reqsk_put } from '../core/request_sock.ts';
 import { skb_clone } from '../core/skbuff.ts';
 import { sk_forced_mem_schedule, skb_set_owner_r } from '../core/sock.ts';
 import { TCP_FASTOPEN_COOKIE_SIZE, tcp_fastopen_get_ctx, tcp_fastopen_no_cookie } from './tcp_fastopen.ts';
-import { tcp_fin, tcp_init_transfer } from './tcp_input.ts';
+import { tcp_fin } from './tcp_input_fin.ts';
+import { tcp_init_transfer } from './tcp_input_transfer.ts';
 import { tcp_reset_xmit_timer } from './tcp_state.ts';
 
 /** Puts the data of a SYN into the receive queue; the SYN itself is a byte of sequence space before it. */
@@ -109,7 +110,7 @@ function tcp_fastopen_create_child(sk: sock, skb: sk_buff, req: request_sock): s
   req.timeout = tcp_timeout_init(child);
   tcp_reset_xmit_timer(child, ICSK_TIME_RETRANS, req.timeout, false);
   req.skc_refcnt = 2;
-  tcp_init_transfer(child, skb);
+  tcp_init_transfer(child);
   tp.rcv_nxt = u32add(skb.tcp.seq, 1);
   tcp_fastopen_add_skb(child, skb);
   req.rcv_nxt = tp.rcv_nxt;
@@ -143,13 +144,7 @@ function copyCookie(to: tcp_fastopen_cookie, from: tcp_fastopen_cookie): void {
  * A SYN with data, or with a Fast Open option (`foc.len` ≥ 0). Returns the child if the data was taken; then, and else, `foc` is the cookie that goes
  * into the SYN-ACK (`len` -1: none).
  */
-export function tcp_try_fastopen(
-  sk: sock,
-  skb: sk_buff,
-  req: request_sock,
-  foc: tcp_fastopen_cookie,
-  dst: dst_entry | null,
-): sock | null {
+export function tcp_try_fastopen(sk: sock, skb: sk_buff, req: request_sock, foc: tcp_fastopen_cookie, dst: dst_entry | null): sock | null {
   const network = sock_net(sk);
   const syn_data = skb.tcp.end_seq !== u32add(skb.tcp.seq, 1);
   if (foc.len === 0) NET_INC_STATS(network, LINUX_MIB_TCPFASTOPENCOOKIEREQD);

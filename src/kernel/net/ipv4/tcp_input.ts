@@ -7,16 +7,12 @@
  * tcp_input_sndbuf, tcp_input_rtt, tcp_input_options, tcp_input_challenge, tcp_input_validate, tcp_input_ack (tcp_ack), tcp_input_rtx (cleaning the queue),
  * tcp_input_sack and tcp_input_sack_shift (scoreboard), tcp_input_reorder, tcp_input_recovery (state machine), tcp_input_undo, tcp_input_mtup,
  * tcp_input_data, tcp_input_ofo, tcp_input_prune, tcp_input_rcv_sack (SACKs that we send), tcp_input_rcvbuf (receive buffer and window), tcp_input_fin,
- * tcp_input_urg, tcp_input_ack_snd (when to acknowledge), tcp_input_connect (SYN_SENT), tcp_input_state (all other states), tcp_input_conn_request (LISTEN).
+ * tcp_input_urg, tcp_input_ack_snd (when to acknowledge), tcp_input_transfer (beginning of a transfer), tcp_input_connect (SYN_SENT), tcp_input_state (all other states), tcp_input_conn_request (LISTEN).
  */
 import { trace } from '../../current.ts';
 import { __skb_pull, type sk_buff } from '../../include/linux/skbuff.ts';
-import { tcp_sk, type tcp_sock } from '../../include/linux/tcp.ts';
-import {
-  SKB_DROP_REASON_PKT_TOO_SMALL,
-  SKB_DROP_REASON_TCP_CSUM,
-  SKB_DROP_REASON_TCP_FLAGS,
-} from '../../include/net/dropreason.ts';
+import { tcp_hdrlen, tcp_sk, type tcp_sock } from '../../include/linux/tcp.ts';
+import { SKB_DROP_REASON_PKT_TOO_SMALL, SKB_DROP_REASON_TCP_CSUM, SKB_DROP_REASON_TCP_FLAGS } from '../../include/net/dropreason.ts';
 import { inet_csk, inet_csk_ack_scheduled } from '../../include/net/inet_sock.ts';
 import { NET_INC_STATS, TCP_INC_STATS } from '../../include/net/net_namespace.ts';
 import { type sock, sock_net } from '../../include/net/sock.ts';
@@ -27,6 +23,7 @@ import {
   TCPHDR_RST,
   TCPHDR_SYN,
   TCPOLEN_TSTAMP_ALIGNED,
+  tcp_cleanup_skb,
   tcp_receive_window,
   tcp_update_wl,
   u32add,
@@ -37,10 +34,10 @@ import { skb_checksum_complete } from '../core/skbuff_csum.ts';
 import { tcp_ack } from './tcp_input_ack.ts';
 import { __tcp_ack_snd_check, tcp_ack_snd_check, tcp_data_snd_check } from './tcp_input_ack_snd.ts';
 import { __tcp_replace_ts_recent } from './tcp_input_challenge.ts';
-import { tcp_cleanup_skb, tcp_data_queue, tcp_data_ready, tcp_queue_rcv } from './tcp_input_data.ts';
+import { tcp_data_queue, tcp_data_ready, tcp_queue_rcv } from './tcp_input_data.ts';
 import { tcp_drop_reason } from './tcp_input_fin.ts';
 import { FLAG_DATA, FLAG_SLOWPATH, FLAG_UPDATE_TS_RECENT } from './tcp_input_flags.ts';
-import { tcp_hdrlen, tcp_parse_aligned_timestamp } from './tcp_input_options.ts';
+import { tcp_parse_aligned_timestamp } from './tcp_input_options.ts';
 import { tcp_event_data_recv } from './tcp_input_rcvbuf.ts';
 import { tcp_rcv_rtt_measure_ts } from './tcp_input_rtt.ts';
 import { tcp_urg } from './tcp_input_urg.ts';
@@ -62,6 +59,7 @@ export * from './tcp_input_rcv_sack.ts';
 export * from './tcp_input_rcvbuf.ts';
 export * from './tcp_input_rtt.ts';
 export * from './tcp_input_state.ts';
+export * from './tcp_input_transfer.ts';
 export * from './tcp_input_validate.ts';
 
 const TCPHDR_LEN = 20;

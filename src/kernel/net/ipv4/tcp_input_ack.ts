@@ -5,6 +5,7 @@
  */
 import type { sk_buff } from '../../include/linux/skbuff.ts';
 import { tcp_sk, type tcp_sock } from '../../include/linux/tcp.ts';
+import { SKB_DROP_REASON_TCP_ACK_UNSENT_DATA, SKB_DROP_REASON_TCP_TOO_OLD_ACK } from '../../include/net/dropreason.ts';
 import { ICSK_TIME_PROBE0, inet_csk } from '../../include/net/inet_sock.ts';
 import { NET_ADD_STATS, NET_INC_STATS } from '../../include/net/net_namespace.ts';
 import type { rate_sample } from '../../include/net/rate_sample.ts';
@@ -33,7 +34,6 @@ import {
 import { CA_ACK_ECE, CA_ACK_SLOWPATH, CA_ACK_WIN_UPDATE } from '../../include/net/tcp_congestion_ops.ts';
 import { tcp_ecn_accept_cwr } from '../../include/net/tcp_ecn.ts';
 import type { ackContext } from '../../include/net/tcp_input_state.ts';
-import { SKB_DROP_REASON_TCP_ACK_UNSENT_DATA, SKB_DROP_REASON_TCP_TOO_OLD_ACK } from '../../include/net/dropreason.ts';
 import { tcp_jiffies32 } from '../../kernel/time/timer.ts';
 import {
   LINUX_MIB_TCPDELIVERED,

@@ -67,4 +67,3 @@ export function __tcp_ack_snd_check(sk: sock, ofo_possible: boolean): void {
 export function tcp_ack_snd_check(sk: sock): void {
   if (inet_csk_ack_scheduled(sk)) __tcp_ack_snd_check(sk, true);
 }
-

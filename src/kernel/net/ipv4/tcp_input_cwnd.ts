@@ -5,13 +5,14 @@
  * at the end `tcp_end_cwnd_reduction`.
  */
 import { InvariantError } from '../../../sim/invariant.ts';
-import { dst_metric, type dst_entry, RTAX_INITCWND } from '../../include/net/dst.ts';
 import type { sk_buff } from '../../include/linux/skbuff.ts';
 import { tcp_sk, type tcp_sock } from '../../include/linux/tcp.ts';
+import { type dst_entry, dst_metric, RTAX_INITCWND } from '../../include/net/dst.ts';
 import { ICSK_TIME_LOSS_PROBE, ICSK_TIME_REO_TIMEOUT, ICSK_TIME_RETRANS, inet_csk } from '../../include/net/inet_sock.ts';
 import { NET_ADD_STATS, NET_INC_STATS } from '../../include/net/net_namespace.ts';
 import { type sock, sock_net } from '../../include/net/sock.ts';
 import {
+  after,
   before,
   TCP_INFINITE_SSTHRESH,
   TCP_INIT_CWND,
@@ -21,7 +22,6 @@ import {
   TCPCB_LOST,
   TCPCB_SACKED_ACKED,
   TCPCB_SACKED_RETRANS,
-  after,
   tcp_ca_event,
   tcp_clear_all_retrans_hints,
   tcp_current_ssthresh,
@@ -40,7 +40,12 @@ import {
 import { CA_EVENT_COMPLETE_CWR, CA_EVENT_LOSS } from '../../include/net/tcp_congestion_ops.ts';
 import { tcp_ecn_queue_cwr } from '../../include/net/tcp_ecn.ts';
 import { tcp_jiffies32, usecs_to_jiffies } from '../../kernel/time/timer.ts';
-import { LINUX_MIB_TCPLOSTRETRANSMIT, LINUX_MIB_TCPRENORECOVERY, LINUX_MIB_TCPSACKRECOVERY, LINUX_MIB_TCPSACKRENEGING } from '../../uapi/snmp.ts';
+import {
+  LINUX_MIB_TCPLOSTRETRANSMIT,
+  LINUX_MIB_TCPRENORECOVERY,
+  LINUX_MIB_TCPSACKRECOVERY,
+  LINUX_MIB_TCPSACKRENEGING,
+} from '../../uapi/snmp.ts';
 import { TCP_CA_CWR, TCP_CA_Disorder, TCP_CA_Loss, TCP_CA_Recovery } from '../../uapi/tcp.ts';
 import { inet_csk_clear_xmit_timer } from './inet_connection_sock.ts';
 import { tcp_set_ca_state } from './tcp_cong.ts';

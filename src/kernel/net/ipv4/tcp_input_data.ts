@@ -2,16 +2,15 @@
  * net/ipv4/tcp_input.c: the text of a segment (RFC 9293 (3.10.7.4), seventh): `tcp_data_queue` → in sequence `tcp_queue_rcv`, `tcp_event_data_recv`,
  * `tcp_fin`, `tcp_ofo_queue`; else `tcp_data_queue_ofo`, or dropped because it is old or beyond the window.
  */
-import { __skb_pull, __skb_queue_tail, type sk_buff, skb_peek_tail, skb_queue_len } from '../../include/linux/skbuff.ts';
-import { tcp_sk } from '../../include/linux/tcp.ts';
-import { skb_dst_drop } from '../../include/net/dst.ts';
-import { ICSK_ACK_NOMEM, ICSK_ACK_NOW, inet_csk, inet_csk_schedule_ack } from '../../include/net/inet_sock.ts';
+import { __skb_pull, type sk_buff, skb_peek_tail, skb_queue_len } from '../../include/linux/skbuff.ts';
+import { tcp_hdrlen, tcp_sk } from '../../include/linux/tcp.ts';
 import {
   SKB_DROP_REASON_PROTO_MEM,
   SKB_DROP_REASON_TCP_OLD_DATA,
   SKB_DROP_REASON_TCP_OVERWINDOW,
   SKB_DROP_REASON_TCP_ZEROWINDOW,
 } from '../../include/net/dropreason.ts';
+import { ICSK_ACK_NOMEM, ICSK_ACK_NOW, inet_csk, inet_csk_schedule_ack } from '../../include/net/inet_sock.ts';
 import { NET_INC_STATS } from '../../include/net/net_namespace.ts';
 import { SOCK_DEAD, SOCK_DONE, type sock, sock_flag, sock_net } from '../../include/net/sock.ts';
 import {
@@ -19,6 +18,8 @@ import {
   before,
   TCP_MAX_QUICKACKS,
   TCPHDR_FIN,
+  tcp_add_receive_queue,
+  tcp_cleanup_skb,
   tcp_epollin_ready,
   tcp_fast_path_check,
   tcp_receive_window,
@@ -29,20 +30,10 @@ import { __kfree_skb, kfree_skb_partial } from '../core/skbuff.ts';
 import { sk_forced_mem_schedule, skb_set_owner_r } from '../core/sock.ts';
 import { tcp_drop_reason, tcp_fin } from './tcp_input_fin.ts';
 import { tcp_data_queue_ofo, tcp_ofo_queue, tcp_rcv_nxt_update, tcp_try_coalesce } from './tcp_input_ofo.ts';
-import { tcp_hdrlen } from './tcp_input_options.ts';
 import { tcp_try_rmem_schedule } from './tcp_input_prune.ts';
 import { tcp_enter_quickack_mode } from './tcp_input_quickack.ts';
 import { tcp_dsack_set, tcp_sack_remove } from './tcp_input_rcv_sack.ts';
 import { tcp_event_data_recv } from './tcp_input_rcvbuf.ts';
-
-/** What is to stay in a queue lets go of its route. */
-export function tcp_cleanup_skb(skb: sk_buff): void {
-  skb_dst_drop(skb);
-}
-
-export function tcp_add_receive_queue(sk: sock, skb: sk_buff): void {
-  __skb_queue_tail(sk.sk_receive_queue, skb);
-}
 
 /** Appends in-sequence data. True if it was merged: then the caller frees it with kfree_skb_partial(). */
 export function tcp_queue_rcv(sk: sock, skb: sk_buff): boolean {

@@ -12,11 +12,11 @@ import {
   skb_shinfo,
 } from '../../include/linux/skbuff.ts';
 import { tcp_sk, type tcp_sock } from '../../include/linux/tcp.ts';
-import { inet_csk_schedule_ack } from '../../include/net/inet_sock.ts';
 import { SKB_DROP_REASON_PROTO_MEM, SKB_DROP_REASON_TCP_OFO_DROP, SKB_DROP_REASON_TCP_OFOMERGE } from '../../include/net/dropreason.ts';
+import { inet_csk_schedule_ack } from '../../include/net/inet_sock.ts';
 import { NET_INC_STATS } from '../../include/net/net_namespace.ts';
 import { type sock, sock_net } from '../../include/net/sock.ts';
-import { after, before, skbGsoSegs, TCPHDR_FIN, tcp_is_sack, u32sub } from '../../include/net/tcp.ts';
+import { after, before, skbGsoSegs, TCPHDR_FIN, tcp_add_receive_queue, tcp_is_sack, u32sub } from '../../include/net/tcp.ts';
 import { LINUX_MIB_TCPOFODROP, LINUX_MIB_TCPOFOMERGE, LINUX_MIB_TCPOFOQUEUE, LINUX_MIB_TCPRCVCOALESCE } from '../../uapi/snmp.ts';
 import { kfree_skb_partial } from '../core/skbuff.ts';
 import { skb_condense } from '../core/skbuff_reshape.ts';
@@ -79,7 +79,7 @@ export function tcp_ofo_queue(sk: sock): void {
     tcp_rcv_nxt_update(tp, skb.tcp.end_seq);
     const fin = (skb.tcp.tcp_flags & TCPHDR_FIN) !== 0;
     if (eaten) kfree_skb_partial(skb, sock_net(sk).tcpInput.coalesce.fragstolen);
-    else __skb_queue_tail(sk.sk_receive_queue, skb);
+    else tcp_add_receive_queue(sk, skb);
     if (fin) {
       tcp_fin(sk);
       return;

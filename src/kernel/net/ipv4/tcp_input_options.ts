@@ -3,7 +3,7 @@
  * `tcp_fast_parse_options` knows the two usual layouts by length and calls `tcp_parse_options` for the rest.
  */
 import type { sk_buff } from '../../include/linux/skbuff.ts';
-import { type tcp_fastopen_cookie, type tcp_options_received, tcp_sk, type tcp_sock } from '../../include/linux/tcp.ts';
+import { type tcp_fastopen_cookie, tcp_hdrlen, type tcp_options_received, tcp_sk, type tcp_sock } from '../../include/linux/tcp.ts';
 import type { net } from '../../include/net/net_namespace.ts';
 import { type sock, sock_net } from '../../include/net/sock.ts';
 import {
@@ -39,11 +39,15 @@ const TCPHDR_LEN = 20;
 /** NOP, NOP, timestamp, length 10. */
 const ALIGNED_TIMESTAMP = (TCPOPT_NOP << 24) | (TCPOPT_NOP << 16) | (TCPOPT_TIMESTAMP << 8) | TCPOLEN_TIMESTAMP;
 
-/** Bytes of the TCP header that starts at transport_header. */
-export const tcp_hdrlen = (skb: sk_buff): number => (skb.mem.view.getUint8(skb.transport_header + 12) >>> 4) * 4;
-
 /** RFC 7413 (4.1.1): only in SYNs, of even length; any other length than a cookie's or none makes it void. */
-function tcp_parse_fastopen_option(skb: sk_buff, at: number, len: number, syn: boolean, foc: tcp_fastopen_cookie | null, exp: boolean): void {
+function tcp_parse_fastopen_option(
+  skb: sk_buff,
+  at: number,
+  len: number,
+  syn: boolean,
+  foc: tcp_fastopen_cookie | null,
+  exp: boolean,
+): void {
   if (foc === null || !syn || len < 0 || (len & 1) !== 0) return;
   if (len >= TCP_FASTOPEN_COOKIE_MIN && len <= TCP_FASTOPEN_COOKIE_MAX) {
     for (let i = 0; i < len; i++) foc.val[i] = skb.mem.u8[at + i]!;

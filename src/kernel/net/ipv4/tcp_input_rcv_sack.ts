@@ -7,7 +7,12 @@ import { NET_ADD_STATS, NET_INC_STATS } from '../../include/net/net_namespace.ts
 import { type sock, sock_net } from '../../include/net/sock.ts';
 import { after, before, TCP_MAX_QUICKACKS, TCP_NUM_SACKS, tcp_is_sack } from '../../include/net/tcp.ts';
 import { hrtimer_try_to_cancel } from '../../kernel/time/hrtimer.ts';
-import { LINUX_MIB_DELAYEDACKLOST, LINUX_MIB_TCPACKCOMPRESSED, LINUX_MIB_TCPDSACKOFOSENT, LINUX_MIB_TCPDSACKOLDSENT } from '../../uapi/snmp.ts';
+import {
+  LINUX_MIB_DELAYEDACKLOST,
+  LINUX_MIB_TCPACKCOMPRESSED,
+  LINUX_MIB_TCPDSACKOFOSENT,
+  LINUX_MIB_TCPDSACKOLDSENT,
+} from '../../uapi/snmp.ts';
 import { __sock_put } from '../core/sock.ts';
 import { tcp_enter_quickack_mode } from './tcp_input_quickack.ts';
 import { tcp_send_ack } from './tcp_output_send.ts';

@@ -63,10 +63,7 @@ export function tcp_measure_rcv_mss(sk: sock, skb: sk_buff): void {
     return;
   }
   const withHeader = len + skb.data - skb.transport_header;
-  if (
-    withHeader >= TCP_MSS_DEFAULT + TCPHDR_LEN ||
-    (withHeader >= TCP_MIN_MSS + TCPHDR_LEN && (skb.tcp.tcp_flags & TCP_REMNANT) === 0)
-  ) {
+  if (withHeader >= TCP_MSS_DEFAULT + TCPHDR_LEN || (withHeader >= TCP_MIN_MSS + TCPHDR_LEN && (skb.tcp.tcp_flags & TCP_REMNANT) === 0)) {
     // SACK blocks vary; the rest of the header doesn't.
     const size = withHeader - tcp_sk(sk).tcp_header_len;
     ack.last_seg_size = size;

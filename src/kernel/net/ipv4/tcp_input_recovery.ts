@@ -178,9 +178,10 @@ function processOthers(sk: sock, ctx: ackContext, flag: number, num_dupack: numb
   return true;
 }
 
+const caState = (sk: sock): number => inet_csk(sk).icsk_ca_state;
+
 /** For every ACK while not Open, and for those that bring SACKs, ECE, or are duplicates. */
 export function tcp_fastretrans_alert(sk: sock, prior_snd_una: number, num_dupack: number, ctx: ackContext): void {
-  const icsk = inet_csk(sk);
   const tp = tcp_sk(sk);
   const flag = ctx.flag;
   if (tp.packets_out === 0 && tp.sacked_out !== 0) tp.sacked_out = 0;
@@ -188,17 +189,17 @@ export function tcp_fastretrans_alert(sk: sock, prior_snd_una: number, num_dupac
   if ((flag & FLAG_ECE) !== 0) tp.prior_ssthresh = 0;
   if (tcp_check_sack_reneging(sk, ctx)) return;
   tcp_verify_left_out(tp);
-  if (icsk.icsk_ca_state === TCP_CA_Open) tp.retrans_stamp = 0;
+  if (caState(sk) === TCP_CA_Open) tp.retrans_stamp = 0;
   else if (!before(tp.snd_una, tp.high_seq) && leaveState(sk)) return;
-  if (icsk.icsk_ca_state === TCP_CA_Recovery) {
+  if (caState(sk) === TCP_CA_Recovery) {
     if (processRecovery(sk, ctx, flag, prior_snd_una, num_dupack)) ctx.rexmit = REXMIT_LOST;
     return;
   }
-  if (icsk.icsk_ca_state === TCP_CA_Loss) {
+  if (caState(sk) === TCP_CA_Loss) {
     tcp_process_loss(sk, ctx, num_dupack);
-    if (icsk.icsk_ca_state !== TCP_CA_Loss) tcp_update_rto_time(tp);
+    if (caState(sk) !== TCP_CA_Loss) tcp_update_rto_time(tp);
     tcp_identify_packet_loss(sk, ctx);
-    if (icsk.icsk_ca_state !== TCP_CA_Open && (ctx.flag & FLAG_LOST_RETRANS) === 0) return;
+    if (caState(sk) !== TCP_CA_Open && (ctx.flag & FLAG_LOST_RETRANS) === 0) return;
   }
   if (processOthers(sk, ctx, flag, num_dupack)) ctx.rexmit = REXMIT_LOST;
 }

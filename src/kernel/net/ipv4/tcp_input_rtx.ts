@@ -25,7 +25,7 @@ import {
   u32sub,
 } from '../../include/net/tcp.ts';
 import type { ackContext } from '../../include/net/tcp_input_state.ts';
-import { __skb_tstamp_tx } from '../core/skbuff.ts';
+import { __skb_tstamp_tx } from '../core/skbuff_errqueue.ts';
 import {
   FLAG_ACK_MAYBE_DELAYED,
   FLAG_ACKED,

@@ -111,7 +111,14 @@ function tcp_is_sackblock_valid(tp: tcp_sock, is_dsack: boolean, start_seq: numb
 }
 
 /** The valid, new blocks of the ACK into ctx.sp; ctx.firstSack is where the first one went, or -1. Returns their number. */
-function collectBlocks(sk: sock, ack_skb: sk_buff, ctx: ackContext, num_sacks: number, found_dup_sack: boolean, prior_snd_una: number): number {
+function collectBlocks(
+  sk: sock,
+  ack_skb: sk_buff,
+  ctx: ackContext,
+  num_sacks: number,
+  found_dup_sack: boolean,
+  prior_snd_una: number,
+): number {
   const tp = tcp_sk(sk);
   let used = 0;
   ctx.firstSack = 0;

@@ -2,9 +2,10 @@
  * net/ipv4/tcp_input.c: room in the send buffer: growing it with the window, and waking who waits for it.
  * `tcp_check_space` → `tcp_new_space` → `tcp_sndbuf_expand`, `sk_write_space`.
  */
-import { roundup_pow_of_two } from '../../include/linux/types.ts';
+
 import { SKB_DATA_ALIGN, SKB_META_SIZE, SKB_SHINFO_SIZE } from '../../include/linux/skbuff.ts';
 import { TCP_CHRONO_SNDBUF_LIMITED, tcp_sk } from '../../include/linux/tcp.ts';
+import { roundup_pow_of_two } from '../../include/linux/types.ts';
 import { inet_csk } from '../../include/net/inet_sock.ts';
 import { SOCK_NOSPACE, SOCK_SNDBUF_LOCK, type sock, sock_net } from '../../include/net/sock.ts';
 import { MAX_TCP_HEADER, TCP_INIT_CWND, tcp_packets_in_flight, tcp_under_memory_pressure } from '../../include/net/tcp.ts';

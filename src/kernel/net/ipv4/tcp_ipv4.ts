@@ -7,13 +7,13 @@
  * - tcp_ipv4_err: ICMP errors; tcp_ipv4_seq: /proc/net/tcp.
  */
 import { trace } from '../../current.ts';
-import { tcp_sk, type tcp_sock } from '../../include/linux/tcp.ts';
+import { tcp_sk } from '../../include/linux/tcp.ts';
 import { SKB_DROP_REASON_NOT_SPECIFIED } from '../../include/net/dropreason.ts';
-import { type inet_connection_sock_af_ops, inet_csk } from '../../include/net/inet_sock.ts';
+import { type inet_connection_sock_af_ops, inet_csk, inet_sk } from '../../include/net/inet_sock.ts';
 import type { net, net_protocol } from '../../include/net/net_namespace.ts';
-import type { proto, sock } from '../../include/net/sock.ts';
+import { type proto, SOCK_USE_WRITE_QUEUE, type sock, sock_set_flag } from '../../include/net/sock.ts';
 import { MAX_TCP_HEADER, tcp_saved_syn_free } from '../../include/net/tcp.ts';
-import { IPPROTO_TCP, iphdr } from '../../uapi/in.ts';
+import { IP_PMTUDISC_DO, IPPROTO_TCP, iphdr } from '../../uapi/in.ts';
 import { AF_INET, SOCK_RAW } from '../../uapi/socket.ts';
 import { skb_queue_purge_reason } from '../core/skbuff.ts';
 import { sk_sockets_allocated_dec } from '../core/sock.ts';
@@ -29,6 +29,7 @@ import {
   tcp_close,
   tcp_disconnect,
   tcp_enter_memory_pressure,
+  tcp_free_fastopen_req,
   tcp_getsockopt,
   tcp_init_sock,
   tcp_ioctl,
@@ -99,11 +100,6 @@ export function tcp_v4_destroy_sock(sk: sock): void {
   sk_sockets_allocated_dec(sk);
 }
 
-/** The connection attempt ends before its data was sent. */
-function tcp_free_fastopen_req(tp: tcp_sock): void {
-  tp.fastopen_req = null;
-}
-
 export const tcp_prot: proto = {
   name: 'TCP',
   close: tcp_close,
@@ -144,7 +140,8 @@ export const tcp_protocol: net_protocol = {
 /** Makes the socket that RSTs and ACKs without a socket of their own go out by. It needs tcp_init() and the family's switch. */
 export function tcp_v4_init(network: net): void {
   const sk = inet_ctl_sock_create(network, AF_INET, SOCK_RAW, IPPROTO_TCP);
-  // Its packets belong to others: no limit of its own shall stop them.
-  sk.sk_sndbuf = 0x7fff_ffff;
+  // RSTs, and ACKs in SYN_RECV and TIME_WAIT, have DF set and identification 0, like the connection's other segments.
+  inet_sk(sk).pmtudisc = IP_PMTUDISC_DO;
+  sock_set_flag(sk, SOCK_USE_WRITE_QUEUE);
   network.ipv4.tcp_sk = sk;
 }

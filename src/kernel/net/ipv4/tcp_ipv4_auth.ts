@@ -12,14 +12,7 @@ import {
 } from '../../include/net/dropreason.ts';
 import { NET_INC_STATS } from '../../include/net/net_namespace.ts';
 import { type sock, sock_net } from '../../include/net/sock.ts';
-import {
-  TCPOLEN_TIMESTAMP,
-  TCPOPT_AO,
-  TCPOPT_EOL,
-  TCPOPT_MD5SIG,
-  TCPOPT_NOP,
-  TCPOPT_TIMESTAMP,
-} from '../../include/net/tcp.ts';
+import { TCPOLEN_TIMESTAMP, TCPOPT_AO, TCPOPT_EOL, TCPOPT_MD5SIG, TCPOPT_NOP, TCPOPT_TIMESTAMP } from '../../include/net/tcp.ts';
 import { LINUX_MIB_TCPAOKEYNOTFOUND, LINUX_MIB_TCPMD5UNEXPECTED } from '../../uapi/snmp.ts';
 
 const TCPHDR_LEN = 20;

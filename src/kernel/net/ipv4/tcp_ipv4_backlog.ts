@@ -2,7 +2,7 @@
  * net/ipv4/tcp_ipv4.c: segments for a socket whose user has it: `tcp_add_backlog` appends them to the backlog, or to the last segment there.
  */
 import { trace } from '../../current.ts';
-import { skb_coalesce_result, skb_pull, skb_push, skb_shinfo, type sk_buff } from '../../include/linux/skbuff.ts';
+import { type sk_buff, skb_coalesce_result, skb_pull, skb_push, skb_shinfo } from '../../include/linux/skbuff.ts';
 import { SKB_DROP_REASON_SOCKET_BACKLOG, SKB_DROP_REASON_TCP_CSUM, SKB_NOT_DROPPED_YET } from '../../include/net/dropreason.ts';
 import { __NET_INC_STATS, __TCP_INC_STATS } from '../../include/net/net_namespace.ts';
 import { type sock, sock_net } from '../../include/net/sock.ts';

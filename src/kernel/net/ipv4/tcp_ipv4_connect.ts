@@ -6,7 +6,7 @@ import { kernel } from '../../current.ts';
 import { SKB_GSO_TCPV4 } from '../../include/linux/skbuff.ts';
 import { tcp_sk, type tcp_sock } from '../../include/linux/tcp.ts';
 import { dst_metric_raw, dst_release, RTAX_FEATURES, type rtable } from '../../include/net/dst.ts';
-import { type inet_sock, inet_sk } from '../../include/net/inet_sock.ts';
+import { inet_sk, type inet_sock } from '../../include/net/inet_sock.ts';
 import { IP_INC_STATS } from '../../include/net/net_namespace.ts';
 import { RTCF_BROADCAST, RTCF_MULTICAST } from '../../include/net/route.ts';
 import { type sock, sock_net } from '../../include/net/sock.ts';

@@ -37,13 +37,17 @@ import {
   iphdr,
   tcphdr,
 } from '../../uapi/in.ts';
+import { ICMP_MIB_INERRORS, LINUX_MIB_LOCKDROPPEDICMPS, LINUX_MIB_OUTOFWINDOWICMPS, LINUX_MIB_TCPMINTTLDROP } from '../../uapi/snmp.ts';
 import {
-  ICMP_MIB_INERRORS,
-  LINUX_MIB_LOCKDROPPEDICMPS,
-  LINUX_MIB_OUTOFWINDOWICMPS,
-  LINUX_MIB_TCPMINTTLDROP,
-} from '../../uapi/snmp.ts';
-import { TCP_CLOSE, TCP_LISTEN, TCP_NEW_SYN_RECV, TCP_SYN_RECV, TCP_SYN_SENT, TCP_TIME_WAIT, TCPF_CLOSE, TCPF_LISTEN } from '../../uapi/tcp.ts';
+  TCP_CLOSE,
+  TCP_LISTEN,
+  TCP_NEW_SYN_RECV,
+  TCP_SYN_RECV,
+  TCP_SYN_SENT,
+  TCP_TIME_WAIT,
+  TCPF_CLOSE,
+  TCPF_LISTEN,
+} from '../../uapi/tcp.ts';
 import { reqsk_put } from '../core/request_sock.ts';
 import { __sk_dst_check, sk_error_report, sock_put } from '../core/sock.ts';
 import { inet_csk_reqsk_queue_drop, inet_csk_update_pmtu } from './inet_connection_sock.ts';

@@ -4,9 +4,8 @@
  * half-open connection (`tcp_check_req`), to TIME_WAIT (`tcp_timewait_state_process`), to the backlog, or it is answered with a RST.
  */
 import { trace } from '../../current.ts';
-import { PACKET_HOST, type sk_buff } from '../../include/linux/skbuff.ts';
+import { PACKET_HOST, type sk_buff, skb_dst_set_noref } from '../../include/linux/skbuff.ts';
 import { tcp_hdr, tcp_sk } from '../../include/linux/tcp.ts';
-import { dst_check, dst_release, skb_dst_set_noref } from '../../include/net/dst.ts';
 import {
   SKB_DROP_REASON_NO_SOCKET,
   SKB_DROP_REASON_NOT_SPECIFIED,
@@ -15,31 +14,26 @@ import {
   SKB_DROP_REASON_TCP_MINTTL,
   SKB_NOT_DROPPED_YET,
 } from '../../include/net/dropreason.ts';
+import { dst_check, dst_release } from '../../include/net/dst.ts';
 import type { ehashSock } from '../../include/net/inet_hashtables.ts';
 import { inet_sk } from '../../include/net/inet_sock.ts';
-import {
-  type inet_timewait_sock,
-  TCP_TW_ACK,
-  TCP_TW_ACK_OOW,
-  TCP_TW_RST,
-  TCP_TW_SYN,
-} from '../../include/net/inet_timewait_sock.ts';
+import { type inet_timewait_sock, TCP_TW_ACK, TCP_TW_ACK_OOW, TCP_TW_RST, TCP_TW_SYN } from '../../include/net/inet_timewait_sock.ts';
+import { ip_hdr } from '../../include/net/ip.ts';
 import { __NET_INC_STATS, __TCP_INC_STATS, type net, TCP_INC_STATS } from '../../include/net/net_namespace.ts';
 import type { request_sock } from '../../include/net/request_sock.ts';
-import { sk_rst_convert_drop_reason, SK_RST_REASON_TCP_TIMEWAIT_SOCKET } from '../../include/net/rstreason.ts';
+import { SK_RST_REASON_TCP_TIMEWAIT_SOCKET, sk_rst_convert_drop_reason } from '../../include/net/rstreason.ts';
 import { type sock, sock_hold, sock_net, sock_owned_by_user } from '../../include/net/sock.ts';
 import { skbGsoSegs, tcp_segs_in } from '../../include/net/tcp.ts';
 import { IPPROTO_TCP, type iphdr, type tcphdr } from '../../uapi/in.ts';
-import { ip_hdr } from '../../include/net/ip.ts';
 import { LINUX_MIB_TCPMINTTLDROP, TCP_MIB_CSUMERRORS, TCP_MIB_INERRS, TCP_MIB_INSEGS } from '../../uapi/snmp.ts';
 import { TCP_ESTABLISHED, TCP_LISTEN, TCP_NEW_SYN_RECV, TCP_TIME_WAIT } from '../../uapi/tcp.ts';
+import { sk_filter_trim_cap } from '../core/filter.ts';
 import { reqsk_put } from '../core/request_sock.ts';
 import { sk_skb_reason_drop } from '../core/skbuff.ts';
 import { skb_checksum_complete, skb_checksum_init } from '../core/skbuff_csum.ts';
 import { pskb_may_pull } from '../core/skbuff_reshape.ts';
 import { sk_incoming_cpu_update, sock_put } from '../core/sock.ts';
 import { sock_edemux } from '../core/sock_edemux.ts';
-import { sk_filter_trim_cap } from '../core/filter.ts';
 import { reuseport_migrate_sock } from '../core/sock_reuseport.ts';
 import { inet_csk_reqsk_queue_drop_and_put } from './inet_connection_sock.ts';
 import { __inet_lookup_established, __inet_lookup_listener } from './inet_hashtables.ts';

@@ -27,8 +27,8 @@ import { csum_tcpudp_nofold } from '../../lib/checksum.ts';
 import { IPPROTO_TCP, tcphdr } from '../../uapi/in.ts';
 import { TCP_MIB_OUTRSTS, TCP_MIB_OUTSEGS } from '../../uapi/snmp.ts';
 import { TCP_LISTEN, TCP_TIME_WAIT } from '../../uapi/tcp.ts';
-import { ip_send_unicast_reply } from './ip_output.ts';
 import { inet_twsk_put } from './inet_timewait_sock.ts';
+import { ip_send_unicast_reply } from './ip_output.ts';
 
 /** Offset of the checksum in the header, in words of 16 bits. */
 const CSUM_OFFSET_WORDS = 8;

@@ -4,9 +4,9 @@
  * ACK: `tcp_check_req` → `tcp_v4_syn_recv_sock`. The tables of operations stand at the end.
  */
 import { kernel } from '../../current.ts';
-import type { sk_buff } from '../../include/linux/skbuff.ts';
-import { tcp_hdr, type tcp_fastopen_cookie, tcp_sk, type tcp_sock } from '../../include/linux/tcp.ts';
-import { type dst_entry, dst_hold, dst_metric_advmss, dst_mtu, dst_release, skb_dst, skb_rtable } from '../../include/net/dst.ts';
+import { SKB_GSO_TCPV4, type sk_buff, skb_dst } from '../../include/linux/skbuff.ts';
+import { type tcp_fastopen_cookie, tcp_hdr, tcp_sk, type tcp_sock } from '../../include/linux/tcp.ts';
+import { type dst_entry, dst_hold, dst_metric_advmss, dst_mtu, dst_release, skb_rtable } from '../../include/net/dst.ts';
 import { INET_ECN_MASK } from '../../include/net/inet_ecn.ts';
 import { type flowi4, inet_sk } from '../../include/net/inet_sock.ts';
 import { ip_hdr } from '../../include/net/ip.ts';
@@ -15,7 +15,6 @@ import type { request_sock, request_sock_ops, tcp_request_sock_ops as tcpRequest
 import { RTCF_BROADCAST, RTCF_MULTICAST } from '../../include/net/route.ts';
 import { sk_acceptq_is_full, type sock, sock_net } from '../../include/net/sock.ts';
 import { TCP_MSS_DEFAULT, tcp_listendrop, tcp_mss_clamp } from '../../include/net/tcp.ts';
-import { SKB_GSO_TCPV4 } from '../../include/linux/skbuff.ts';
 import { LINUX_MIB_LISTENOVERFLOWS } from '../../uapi/snmp.ts';
 import { AF_INET } from '../../uapi/socket.ts';
 import { secure_tcp_seq, secure_tcp_ts_off } from '../core/secure_seq.ts';

@@ -25,8 +25,7 @@ const dec = (value: number, width: number): string => String(value).padStart(wid
 const jiffies_to_clock_t = (j: number): number => Math.floor((j * USER_HZ) / HZ());
 const delta_to_clock_t = (expires: number): number => jiffies_to_clock_t(Math.max(0, expires - jiffies()));
 /** Addresses appear as a little-endian machine's view of the bytes on the wire. */
-const swapped = (addr: number): number =>
-  ((addr >>> 24) | ((addr >>> 8) & 0xff00) | ((addr << 8) & 0xff_0000) | (addr << 24)) >>> 0;
+const swapped = (addr: number): number => ((addr >>> 24) | ((addr >>> 8) & 0xff00) | ((addr << 8) & 0xff_0000) | (addr << 24)) >>> 0;
 const endpoint = (addr: number, port: number): string => `${hex(swapped(addr), 8)}:${hex(port, 4)}`;
 
 /** All of /proc/net/tcp, header included. */

@@ -3,11 +3,11 @@
  */
 import { tcp_sk } from '../../include/linux/tcp.ts';
 import type { inet_timewait_sock } from '../../include/net/inet_timewait_sock.ts';
+import { LOOPBACK_IFINDEX } from '../../include/net/route.ts';
 import { type sock, sock_net } from '../../include/net/sock.ts';
 import { tcp_clock_ms } from '../../include/net/tcp.ts';
 import { TCP_FIN_WAIT2 } from '../../uapi/tcp.ts';
 
-import { LOOPBACK_IFINDEX } from '../../include/net/route.ts';
 const ipv4_is_loopback = (address: number): boolean => address >>> 24 === 127;
 const overLoopback = (tw: inet_timewait_sock): boolean =>
   tw.skc_bound_dev_if === LOOPBACK_IFINDEX || ipv4_is_loopback(tw.skc_daddr) || ipv4_is_loopback(tw.skc_rcv_saddr);

@@ -102,7 +102,11 @@ function tcpm_check_stamp(tm: tcp_metrics_block, dst: dst_entry): void {
 }
 
 function __tcp_get_metrics(network: net, saddr: number, daddr: number): tcp_metrics_block | null {
-  return tableOf(network).get(daddr)?.find((tm) => tm.tcpm_saddr === saddr) ?? null;
+  return (
+    tableOf(network)
+      .get(daddr)
+      ?.find((tm) => tm.tcpm_saddr === saddr) ?? null
+  );
 }
 
 function tcpm_new(dst: dst_entry, network: net, saddr: number, daddr: number): tcp_metrics_block {
@@ -240,7 +244,13 @@ export function tcp_fastopen_cache_get(sk: sock, opt: { mss_clamp: number }, coo
 }
 
 /** Keeps what a SYN with Fast Open taught. */
-export function tcp_fastopen_cache_set(sk: sock, mss: number, cookie: tcp_fastopen_cookie | null, syn_lost: boolean, try_exp: number): void {
+export function tcp_fastopen_cache_set(
+  sk: sock,
+  mss: number,
+  cookie: tcp_fastopen_cookie | null,
+  syn_lost: boolean,
+  try_exp: number,
+): void {
   const dst = __sk_dst_get(sk);
   if (dst === null) return;
   const tfom = tcp_get_metrics(sk, dst, true)!.tcpm_fastopen;

@@ -6,7 +6,7 @@ import { type sock, sock_owned_by_user } from '../../include/net/sock.ts';
 import { tcp_segs_in } from '../../include/net/tcp.ts';
 import { TCP_SYN_RECV } from '../../uapi/tcp.ts';
 import { __sk_add_backlog, sock_put } from '../core/sock.ts';
-import { tcp_rcv_state_process } from './tcp_input.ts';
+import { tcp_rcv_state_process } from './tcp_input_state.ts';
 
 /** Returns the reason if the segment must be answered with a RST. Gives up the clone's second reference. */
 export function tcp_child_process(parent: sock, child: sock, skb: sk_buff): number {

@@ -6,7 +6,6 @@ import { trace } from '../../current.ts';
 import type { sk_buff } from '../../include/linux/skbuff.ts';
 import { tcp_hdr, tcp_options_received, tcp_sk, type tcp_sock } from '../../include/linux/tcp.ts';
 import { GFP_ATOMIC } from '../../include/linux/types.ts';
-import { type dst_entry, dst_metric, dst_metric_advmss, RTAX_CC_ALGO, RTAX_INITRWND, RTAX_WINDOW } from '../../include/net/dst.ts';
 import {
   SKB_DROP_REASON_NOT_SPECIFIED,
   SKB_DROP_REASON_TCP_LISTEN_OVERFLOW,
@@ -14,6 +13,7 @@ import {
   SKB_DROP_REASON_TCP_RFC7323_PAWS,
   SKB_DROP_REASON_TCP_RFC7323_TSECR,
 } from '../../include/net/dropreason.ts';
+import { type dst_entry, dst_metric, dst_metric_advmss, RTAX_CC_ALGO, RTAX_INITRWND, RTAX_WINDOW } from '../../include/net/dst.ts';
 import { inet_csk } from '../../include/net/inet_sock.ts';
 import { NET_INC_STATS, TCP_INC_STATS } from '../../include/net/net_namespace.ts';
 import type { request_sock } from '../../include/net/request_sock.ts';
@@ -65,10 +65,10 @@ import { tcp_assign_congestion_control, tcp_set_ca_state } from './tcp_cong.ts';
 import { tcp_oow_rate_limited } from './tcp_input_challenge.ts';
 import { tcp_parse_options } from './tcp_input_options.ts';
 import { tcp_synack_rtt_meas } from './tcp_input_rtt.ts';
+import { tcp_in_window } from './tcp_minisocks_window.ts';
 import { tcp_rtx_synack, tcp_select_initial_window } from './tcp_output.ts';
 import { tcp_done_with_error } from './tcp_state.ts';
 import { tcp_init_xmit_timers } from './tcp_timer.ts';
-import { tcp_in_window } from './tcp_minisocks_window.ts';
 
 const TCPHDR_LEN = 20;
 

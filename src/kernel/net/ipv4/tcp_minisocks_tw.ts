@@ -4,6 +4,7 @@
  */
 import type { sk_buff } from '../../include/linux/skbuff.ts';
 import { tcp_options_received, tcp_sk } from '../../include/linux/tcp.ts';
+import { SKB_DROP_REASON_TCP_RFC7323_TW_PAWS, SKB_NOT_DROPPED_YET } from '../../include/net/dropreason.ts';
 import { inet_csk, inet_sk } from '../../include/net/inet_sock.ts';
 import {
   type inet_timewait_sock,
@@ -14,7 +15,6 @@ import {
   TCP_TW_SYN,
   type tcp_tw_status,
 } from '../../include/net/inet_timewait_sock.ts';
-import { SKB_NOT_DROPPED_YET, SKB_DROP_REASON_TCP_RFC7323_TW_PAWS } from '../../include/net/dropreason.ts';
 import { NET_INC_STATS } from '../../include/net/net_namespace.ts';
 import { type sock, sock_net } from '../../include/net/sock.ts';
 import {
@@ -75,8 +75,7 @@ export function tcp_timewait_state_process(tw: inet_timewait_sock, skb: sk_buff,
   tw.dropReason = SKB_NOT_DROPPED_YET;
   const paws_reject = parseTimestamps(tw, skb, th, tmp_opt);
   if (tw.tw_substate === TCP_FIN_WAIT2) return deadFinWait2(tw, skb, th, tmp_opt, paws_reject);
-  if (!paws_reject && skb.tcp.seq === tw.tw_rcv_nxt && (skb.tcp.seq === skb.tcp.end_seq || th.rst !== 0))
-    return inWindow(tw, th, tmp_opt);
+  if (!paws_reject && skb.tcp.seq === tw.tw_rcv_nxt && (skb.tcp.seq === skb.tcp.end_seq || th.rst !== 0)) return inWindow(tw, th, tmp_opt);
   if (mayReopen(tw, skb, th, tmp_opt, paws_reject)) {
     tw.newIsn = u32add(tw.tw_snd_nxt, 65535 + 2) || 1;
     return TCP_TW_SYN;
@@ -96,7 +95,13 @@ function parseTimestamps(tw: inet_timewait_sock, skb: sk_buff, th: tcphdr, tmp_o
 }
 
 /** FIN_WAIT2 without an owner: waits for the FIN; data that nobody will read is answered with a RST. */
-function deadFinWait2(tw: inet_timewait_sock, skb: sk_buff, th: tcphdr, tmp_opt: tcp_options_received, paws_reject: boolean): tcp_tw_status {
+function deadFinWait2(
+  tw: inet_timewait_sock,
+  skb: sk_buff,
+  th: tcphdr,
+  tmp_opt: tcp_options_received,
+  paws_reject: boolean,
+): tcp_tw_status {
   const { seq, end_seq } = skb.tcp;
   const rcv_nxt = tw.tw_rcv_nxt;
   if (paws_reject || !tcp_in_window(seq, end_seq, rcv_nxt, u32add(rcv_nxt, tw.tw_rcv_wnd)))

@@ -36,7 +36,6 @@ import {
   ICMP_PORT_UNREACH,
   ICMP_REDIRECT,
   ICMP_SOURCE_QUENCH,
-  ICMP_TIME_EXCEEDED,
   IP_PMTUDISC_DONT,
   IPPROTO_UDP,
   iphdr,
@@ -241,7 +240,6 @@ function errorOf(sk: sock, skb: sk_buff, type: number, code: number, info: numbe
     case ICMP_REDIRECT:
       ipv4_sk_redirect(skb, sk);
       return 0;
-    case ICMP_TIME_EXCEEDED:
     default:
       return EHOSTUNREACH;
   }

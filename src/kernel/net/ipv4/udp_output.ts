@@ -31,10 +31,9 @@ import { kfree_skb } from '../core/skbuff.ts';
 import { skb_checksum } from '../core/skbuff_bits.ts';
 import { sk_dst_check, sk_dst_set } from '../core/sock_dst.ts';
 import { lock_sock, release_sock } from '../core/sock_lock.ts';
-import { INET_DSCP_MASK, inet_sk_flowi_flags } from './flow.ts';
 import { ip_append_data, ip_finish_skb, ip_flush_pending_frames, ip_generic_getfrag, ip_make_skb, ip_send_skb } from './ip_output.ts';
 import { ip_cmsg_send, ipcm_init_sk } from './ip_sockglue.ts';
-import { ip_route_output_flow } from './route.ts';
+import { inet_sk_flowi_flags, ip_route_output_flow, ip_sock_rt_scope } from './route.ts';
 
 const UDP_HLEN = 8;
 
@@ -108,9 +107,21 @@ function routeTo(sk: sock, up: udp_sock, fl4: flowi4, state: udpSendState): rtab
 
 function lookUp(sk: sock, up: udp_sock, fl4: flowi4, state: udpSendState): rtable | number {
   const ipc = state.ipc;
-  const tos = (ipc.tos !== -1 ? ipc.tos : up.tos) & INET_DSCP_MASK;
+  const tos = (ipc.tos !== -1 ? ipc.tos : up.tos) & 0xfc;
   const flags = inet_sk_flowi_flags(up);
-  flowi4_init_output(fl4, ipc.oif, ipc.mark, tos, 0, sk.sk_protocol, flags, state.daddr, ipc.addr, state.dport, up.inet_sport);
+  flowi4_init_output(
+    fl4,
+    ipc.oif,
+    ipc.mark,
+    tos,
+    ip_sock_rt_scope(sk),
+    sk.sk_protocol,
+    flags,
+    state.daddr,
+    ipc.addr,
+    state.dport,
+    up.inet_sport,
+  );
   const network = sock_net(sk);
   const rt = ip_route_output_flow(network, fl4, sk);
   if (rt === -ENETUNREACH) IP_INC_STATS(network, IPSTATS_MIB_OUTNOROUTES);
@@ -174,7 +185,7 @@ export function udp_flush_pending_frames(sk: sock): void {
 export function udp_push_pending_frames(sk: sock): number {
   const up = udp_sk(sk);
   const skb = ip_finish_skb(sk, up.fl4);
-  const err = skb === null ? 0 : udp_send_skb(skb, up.fl4, up.cork);
+  const err = skb === null ? 0 : udp_send_skb(skb, up.fl4, up.cork!);
   up.len = 0;
   up.pending = 0;
   return err;
@@ -230,7 +241,7 @@ export function udp4_hwcsum(skb: sk_buff, src: number, dst: number): void {
   }
   let csum = 0;
   let hlen = len;
-  for (let frag = skb.shinfo.frag_list; frag !== null; frag = frag.next) {
+  for (let frag: sk_buff | null = skb.shinfo.frag_list; frag !== null; frag = frag.next) {
     csum = csum_add(csum, frag.csum);
     hlen -= frag.len;
   }

@@ -1,0 +1,534 @@
+/**
+ * System calls as programs make them. A program is a generator function; every call is `yield* sys.…()` and returns what the call returns in C: a
+ * number, negative for an errno, or a value.
+ *
+ *     function* client(sys: Sys) {
+ *       const fd = yield* sys.socket(AF_INET, SOCK_STREAM);
+ *       yield* sys.connect(fd, sockaddr('10.0.0.2', 5001));
+ *       return 0;
+ *     }
+ *
+ * Entering the kernel is a point where the CPU takes interrupts that have arrived by its clock. A program's own work takes time only as far as it
+ * says so with `sys.compute(ns)`.
+ */
+
+import { this_cpu_ptr, trace } from '../kernel/current.ts';
+import { do_epoll_create, do_epoll_ctl, do_epoll_wait, type epoll_event } from '../kernel/fs/eventpoll.ts';
+import { close_fd, dupFd, fdget } from '../kernel/fs/file.ts';
+import { do_pipe2 } from '../kernel/fs/pipe.ts';
+import { do_sys_poll, type pollfd } from '../kernel/fs/select.ts';
+import { do_sendfile, do_splice, openMemoryFile } from '../kernel/fs/splice.ts';
+import {
+  type Sleeping,
+  TASK_DEAD,
+  TASK_INTERRUPTIBLE,
+  type task_struct,
+  wait_queue_entry,
+  wait_queue_head,
+} from '../kernel/include/linux/sched.ts';
+import { msghdr } from '../kernel/include/net/sock.ts';
+import { add_wait_queue, remove_wait_queue, schedule, set_current_state, signal_pending } from '../kernel/kernel/sched.ts';
+import { send_sig } from '../kernel/kernel/signal.ts';
+import { hrtimer_nanosleep } from '../kernel/kernel/time/sleep_timeout.ts';
+import type { Kernel } from '../kernel/kernel.ts';
+import {
+  __sys_accept4,
+  __sys_getpeername,
+  __sys_getsockname,
+  __sys_getsockopt,
+  __sys_recvmsg,
+  __sys_sendmsg,
+  __x64_sys_accept,
+  __x64_sys_bind,
+  __x64_sys_connect,
+  __x64_sys_ioctl,
+  __x64_sys_listen,
+  __x64_sys_recvfrom,
+  __x64_sys_sendto,
+  __x64_sys_setsockopt,
+  __x64_sys_shutdown,
+  __x64_sys_socket,
+  setFileFlags,
+} from '../kernel/net/socket_syscalls.ts';
+import { EBADF, EINTR, EINVAL } from '../kernel/uapi/errno.ts';
+import type { sockaddr_in } from '../kernel/uapi/in.ts';
+import { O_NONBLOCK, SIOCINQ } from '../kernel/uapi/socket.ts';
+import { CPU_USER, this_cpu } from '../machine/cpu.ts';
+import { KilledBySignal, ProgramError } from './errors.ts';
+
+export const F_GETFL = 3;
+export const F_SETFL = 4;
+export const FIONREAD = SIOCINQ;
+
+/** How long a computing program keeps its CPU from taking interrupts. */
+const COMPUTE_SLICE_NS = 5_000;
+
+export type Program = (sys: Sys) => Generator<void, number, void>;
+
+/** Told of every call when it returns: for logs. */
+export type CallListener = (name: string, start: number, end: number, result: unknown) => void;
+
+/** A program that was started: user/process.ts. */
+export class Process {
+  readonly task: task_struct;
+  readonly ended = new wait_queue_head();
+
+  constructor(task: task_struct) {
+    this.task = task;
+  }
+
+  get running(): boolean {
+    return this.task.__state !== TASK_DEAD;
+  }
+
+  /** Its exit code; null while it runs. */
+  get status(): number | null {
+    return this.running ? null : this.task.exit_code;
+  }
+}
+
+export interface SpawnOptions {
+  readonly name?: string;
+  readonly cpu?: number;
+  /** A process of its own, with descriptors of its own; by default it is a thread, which shares its parent's. */
+  readonly process?: boolean;
+}
+
+/** How tasks are made: user/process.ts. */
+export type SpawnTask = (parent: Sys, program: Program, options: SpawnOptions) => Process;
+
+const pointer = (what: unknown): string => (what === null ? '0' : '0x7ffffffde000');
+const hex = (value: number): string => (value === 0 ? '0' : `0x${(value >>> 0).toString(16)}`);
+
+/** The kernel as one task sees it. */
+export class Sys {
+  readonly kernel: Kernel;
+  readonly task: task_struct;
+  onCall: CallListener | null = null;
+  readonly #spawnTask: SpawnTask;
+  /** Name of the call that was made but has not begun: its `yield*` is missing. */
+  #pending: string | null = null;
+  #start = 0;
+
+  constructor(kernel: Kernel, task: task_struct, spawnTask: SpawnTask) {
+    this.kernel = kernel;
+    this.task = task;
+    this.#spawnTask = spawnTask;
+  }
+
+  /** CLOCK_MONOTONIC in ns. Looking at the clock takes no time: the vDSO needs no system call. */
+  clockGettime(): number {
+    return this_cpu.clock;
+  }
+
+  /** Ignores a signal from now on, as signal(number, SIG_IGN). */
+  ignoreSignal(number: number): void {
+    this.task.ignoredSignals |= 1 << number;
+  }
+
+  /* Sockets */
+
+  socket(family: number, type: number, protocol = 0): Sleeping<number> {
+    return this.#call('socket', this.#socket(family, type, protocol));
+  }
+  *#socket(family: number, type: number, protocol: number): Sleeping<number> {
+    if (this.#enter()) yield;
+    trace().sys_enter?.('socket', `family: ${hex(family)}, type: ${hex(type)}, protocol: ${hex(protocol)}`);
+    return this.#leave('socket', yield* __x64_sys_socket(family, type, protocol));
+  }
+
+  bind(fd: number, address: sockaddr_in): Sleeping<number> {
+    return this.#call('bind', this.#bind(fd, address));
+  }
+  *#bind(fd: number, address: sockaddr_in): Sleeping<number> {
+    if (this.#enter()) yield;
+    trace().sys_enter?.('bind', `fd: ${hex(fd)}, umyaddr: ${pointer(address)}, addrlen: 0x10`);
+    return this.#leave('bind', yield* __x64_sys_bind(fd, address));
+  }
+
+  listen(fd: number, backlog: number): Sleeping<number> {
+    return this.#call('listen', this.#listen(fd, backlog));
+  }
+  *#listen(fd: number, backlog: number): Sleeping<number> {
+    if (this.#enter()) yield;
+    trace().sys_enter?.('listen', `fd: ${hex(fd)}, backlog: ${hex(backlog)}`);
+    return this.#leave('listen', yield* __x64_sys_listen(fd, backlog));
+  }
+
+  /** The peer's address goes to `peer`. */
+  accept(fd: number, peer: sockaddr_in | null = null): Sleeping<number> {
+    return this.#call('accept', this.#accept(fd, peer));
+  }
+  *#accept(fd: number, peer: sockaddr_in | null): Sleeping<number> {
+    if (this.#enter()) yield;
+    trace().sys_enter?.('accept', `fd: ${hex(fd)}, upeer_sockaddr: ${pointer(peer)}, upeer_addrlen: ${pointer(peer)}`);
+    return this.#leave('accept', yield* __x64_sys_accept(fd, peer));
+  }
+
+  accept4(fd: number, peer: sockaddr_in | null, flags: number): Sleeping<number> {
+    return this.#call('accept4', this.#accept4(fd, peer, flags));
+  }
+  *#accept4(fd: number, peer: sockaddr_in | null, flags: number): Sleeping<number> {
+    if (this.#enter()) yield;
+    const args = `fd: ${hex(fd)}, upeer_sockaddr: ${pointer(peer)}, upeer_addrlen: ${pointer(peer)}, flags: ${hex(flags)}`;
+    trace().sys_enter?.('accept4', args);
+    return this.#leave('accept4', yield* __sys_accept4(fd, peer, flags));
+  }
+
+  connect(fd: number, address: sockaddr_in): Sleeping<number> {
+    return this.#call('connect', this.#connect(fd, address));
+  }
+  *#connect(fd: number, address: sockaddr_in): Sleeping<number> {
+    if (this.#enter()) yield;
+    trace().sys_enter?.('connect', `fd: ${hex(fd)}, uservaddr: ${pointer(address)}, addrlen: 0x10`);
+    return this.#leave('connect', yield* __x64_sys_connect(fd, address));
+  }
+
+  shutdown(fd: number, how: number): Sleeping<number> {
+    return this.#call('shutdown', this.#shutdown(fd, how));
+  }
+  *#shutdown(fd: number, how: number): Sleeping<number> {
+    if (this.#enter()) yield;
+    trace().sys_enter?.('shutdown', `fd: ${hex(fd)}, how: ${hex(how)}`);
+    return this.#leave('shutdown', yield* __x64_sys_shutdown(fd, how));
+  }
+
+  getsockname(fd: number, address: sockaddr_in): Sleeping<number> {
+    return this.#call('getsockname', this.#name('getsockname', fd, address));
+  }
+
+  getpeername(fd: number, address: sockaddr_in): Sleeping<number> {
+    return this.#call('getpeername', this.#name('getpeername', fd, address));
+  }
+  *#name(call: 'getsockname' | 'getpeername', fd: number, address: sockaddr_in): Sleeping<number> {
+    if (this.#enter()) yield;
+    trace().sys_enter?.(call, `fd: ${hex(fd)}, usockaddr: ${pointer(address)}, usockaddr_len: ${pointer(address)}`);
+    return this.#leave(call, call === 'getsockname' ? __sys_getsockname(fd, address) : __sys_getpeername(fd, address));
+  }
+
+  setsockopt(fd: number, level: number, option: number, value: unknown): Sleeping<number> {
+    return this.#call('setsockopt', this.#setsockopt(fd, level, option, value));
+  }
+  *#setsockopt(fd: number, level: number, option: number, value: unknown): Sleeping<number> {
+    if (this.#enter()) yield;
+    const args = `fd: ${hex(fd)}, level: ${hex(level)}, optname: ${hex(option)}, optval: ${pointer(value)}, optlen: 0x4`;
+    trace().sys_enter?.('setsockopt', args);
+    return this.#leave('setsockopt', yield* __x64_sys_setsockopt(fd, level, option, value));
+  }
+
+  /** The option's value; a negative number is an errno. */
+  getsockopt(fd: number, level: number, option: number): Sleeping<unknown> {
+    return this.#call('getsockopt', this.#getsockopt(fd, level, option));
+  }
+  *#getsockopt(fd: number, level: number, option: number): Sleeping<unknown> {
+    if (this.#enter()) yield;
+    const args = `fd: ${hex(fd)}, level: ${hex(level)}, optname: ${hex(option)}, optval: ${pointer(fd)}, optlen: ${pointer(fd)}`;
+    trace().sys_enter?.('getsockopt', args);
+    return this.#leave('getsockopt', yield* __sys_getsockopt(fd, level, option));
+  }
+
+  /* Data */
+
+  /** Sends `size` bytes of `data` from `offset` on: all of it unless said otherwise. */
+  send(fd: number, data: Uint8Array, flags = 0, offset = 0, size = data.length - offset): Sleeping<number> {
+    return this.#call('send', this.#sendto(fd, data, flags, null, offset, size));
+  }
+
+  sendto(fd: number, data: Uint8Array, flags: number, to: sockaddr_in | null, offset = 0, size = data.length - offset): Sleeping<number> {
+    return this.#call('sendto', this.#sendto(fd, data, flags, to, offset, size));
+  }
+  *#sendto(fd: number, data: Uint8Array, flags: number, to: sockaddr_in | null, offset: number, size: number): Sleeping<number> {
+    if (this.#enter()) yield;
+    if (trace().sys_enter !== undefined) this.#traceTransfer('sendto', 'buff', 'len', fd, size, flags, to);
+    return this.#leave('sendto', yield* __x64_sys_sendto(fd, data, offset, size, flags, to));
+  }
+
+  /** Receives up to `size` bytes into `buffer` from `offset` on: to its end unless said otherwise. */
+  recv(fd: number, buffer: Uint8Array, flags = 0, offset = 0, size = buffer.length - offset): Sleeping<number> {
+    return this.#call('recv', this.#recvfrom(fd, buffer, flags, null, offset, size));
+  }
+
+  /** The sender's address goes to `from`. */
+  recvfrom(
+    fd: number,
+    buffer: Uint8Array,
+    flags: number,
+    from: sockaddr_in | null,
+    offset = 0,
+    size = buffer.length - offset,
+  ): Sleeping<number> {
+    return this.#call('recvfrom', this.#recvfrom(fd, buffer, flags, from, offset, size));
+  }
+  *#recvfrom(fd: number, buffer: Uint8Array, flags: number, from: sockaddr_in | null, offset: number, size: number): Sleeping<number> {
+    if (this.#enter()) yield;
+    if (trace().sys_enter !== undefined) this.#traceTransfer('recvfrom', 'ubuf', 'size', fd, size, flags, from);
+    return this.#leave('recvfrom', yield* __x64_sys_recvfrom(fd, buffer, offset, size, flags, from));
+  }
+
+  #traceTransfer(call: string, data: string, size: string, fd: number, length: number, flags: number, address: unknown): void {
+    const length16 = call === 'sendto' ? (address === null ? '0' : '0x10') : pointer(address);
+    const args = `fd: ${hex(fd)}, ${data}: ${pointer(data)}, ${size}: ${hex(length)}, flags: ${hex(flags)}, addr: ${pointer(address)}`;
+    trace().sys_enter?.(call, `${args}, addr_len: ${length16}`);
+  }
+
+  sendmsg(fd: number, message: msghdr, flags = 0): Sleeping<number> {
+    return this.#call('sendmsg', this.#sendmsg(fd, message, flags));
+  }
+  *#sendmsg(fd: number, message: msghdr, flags: number): Sleeping<number> {
+    if (this.#enter()) yield;
+    trace().sys_enter?.('sendmsg', `fd: ${hex(fd)}, msg: ${pointer(message)}, flags: ${hex(flags)}`);
+    return this.#leave('sendmsg', yield* __sys_sendmsg(fd, message, flags));
+  }
+
+  recvmsg(fd: number, message: msghdr, flags = 0): Sleeping<number> {
+    return this.#call('recvmsg', this.#recvmsg(fd, message, flags));
+  }
+  *#recvmsg(fd: number, message: msghdr, flags: number): Sleeping<number> {
+    if (this.#enter()) yield;
+    trace().sys_enter?.('recvmsg', `fd: ${hex(fd)}, msg: ${pointer(message)}, flags: ${hex(flags)}`);
+    return this.#leave('recvmsg', yield* __sys_recvmsg(fd, message, flags));
+  }
+
+  read(fd: number, buffer: Uint8Array): Sleeping<number> {
+    return this.#call('read', this.#read(fd, buffer));
+  }
+  *#read(fd: number, buffer: Uint8Array): Sleeping<number> {
+    if (this.#enter()) yield;
+    trace().sys_enter?.('read', `fd: ${hex(fd)}, buf: ${pointer(buffer)}, count: ${hex(buffer.length)}`);
+    const opened = fdget(fd);
+    if (opened === null) return this.#leave('read', -EBADF);
+    const ret = opened.f_op.read_iter === undefined ? -EINVAL : yield* opened.f_op.read_iter(opened, new msghdr(buffer));
+    return this.#leave('read', ret);
+  }
+
+  write(fd: number, data: Uint8Array): Sleeping<number> {
+    return this.#call('write', this.#write(fd, data));
+  }
+  *#write(fd: number, data: Uint8Array): Sleeping<number> {
+    if (this.#enter()) yield;
+    trace().sys_enter?.('write', `fd: ${hex(fd)}, buf: ${pointer(data)}, count: ${hex(data.length)}`);
+    const opened = fdget(fd);
+    if (opened === null) return this.#leave('write', -EBADF);
+    const ret = opened.f_op.write_iter === undefined ? -EINVAL : yield* opened.f_op.write_iter(opened, new msghdr(data));
+    return this.#leave('write', ret);
+  }
+
+  splice(from: number, to: number, length: number, flags = 0): Sleeping<number> {
+    return this.#call('splice', this.#splice(from, to, length, flags));
+  }
+  *#splice(from: number, to: number, length: number, flags: number): Sleeping<number> {
+    if (this.#enter()) yield;
+    trace().sys_enter?.(
+      'splice',
+      `fd_in: ${hex(from)}, off_in: 0, fd_out: ${hex(to)}, off_out: 0, len: ${hex(length)}, flags: ${hex(flags)}`,
+    );
+    return this.#leave('splice', yield* do_splice(from, to, length, flags));
+  }
+
+  sendfile(to: number, from: number, count: number): Sleeping<number> {
+    return this.#call('sendfile', this.#sendfile(to, from, count));
+  }
+  *#sendfile(to: number, from: number, count: number): Sleeping<number> {
+    if (this.#enter()) yield;
+    trace().sys_enter?.('sendfile64', `out_fd: ${hex(to)}, in_fd: ${hex(from)}, offset: 0, count: ${hex(count)}`);
+    return this.#leave('sendfile64', yield* do_sendfile(to, from, count));
+  }
+
+  /* Descriptors */
+
+  close(fd: number): Sleeping<number> {
+    return this.#call('close', this.#close(fd));
+  }
+  *#close(fd: number): Sleeping<number> {
+    if (this.#enter()) yield;
+    trace().sys_enter?.('close', `fd: ${hex(fd)}`);
+    return this.#leave('close', yield* close_fd(fd));
+  }
+
+  dup(fd: number): Sleeping<number> {
+    return this.#plain('dup', `fildes: ${hex(fd)}`, () => dupFd(fd));
+  }
+
+  /** A file with this content, to be read or sent. */
+  open(content: Uint8Array): Sleeping<number> {
+    return this.#plain('open', '', () => openMemoryFile(content));
+  }
+
+  /** [reading end, writing end], or a negative errno. */
+  pipe(flags = 0): Sleeping<[number, number] | number> {
+    return this.#plain('pipe2', `fildes: ${pointer(flags)}, flags: ${hex(flags)}`, () => do_pipe2(flags));
+  }
+
+  fcntl(fd: number, command: number, argument = 0): Sleeping<number> {
+    return this.#plain('fcntl', `fd: ${hex(fd)}, cmd: ${hex(command)}, arg: ${hex(argument)}`, () => this.#fcntl(fd, command, argument));
+  }
+  #fcntl(fd: number, command: number, argument: number): number {
+    const opened = fdget(fd);
+    if (opened === null) return -EBADF;
+    if (command === F_GETFL) return opened.f_flags & O_NONBLOCK;
+    if (command !== F_SETFL) return -EINVAL;
+    setFileFlags(fd, argument);
+    return 0;
+  }
+
+  /** The value that the command asks for. */
+  ioctl(fd: number, command: number): Sleeping<number> {
+    return this.#call('ioctl', this.#ioctl(fd, command));
+  }
+  *#ioctl(fd: number, command: number): Sleeping<number> {
+    if (this.#enter()) yield;
+    trace().sys_enter?.('ioctl', `fd: ${hex(fd)}, cmd: ${hex(command)}, arg: ${pointer(command)}`);
+    return this.#leave('ioctl', yield* __x64_sys_ioctl(fd, command));
+  }
+
+  /** How many descriptors have events; `revents` of each is filled. `timeoutMs` negative: for ever. */
+  poll(fds: readonly pollfd[], timeoutMs: number): Sleeping<number> {
+    return this.#call('poll', this.#poll(fds, timeoutMs));
+  }
+  *#poll(fds: readonly pollfd[], timeoutMs: number): Sleeping<number> {
+    if (this.#enter()) yield;
+    trace().sys_enter?.('poll', `ufds: ${pointer(fds)}, nfds: ${hex(fds.length)}, timeout_msecs: ${hex(timeoutMs)}`);
+    return this.#leave('poll', yield* do_sys_poll(fds, timeoutMs));
+  }
+
+  epollCreate(flags = 0): Sleeping<number> {
+    return this.#plain('epoll_create1', `flags: ${hex(flags)}`, () => do_epoll_create(flags));
+  }
+
+  epollCtl(epfd: number, operation: number, fd: number, event: epoll_event | null): Sleeping<number> {
+    const args = `epfd: ${hex(epfd)}, op: ${hex(operation)}, fd: ${hex(fd)}, event: ${pointer(event)}`;
+    return this.#plain('epoll_ctl', args, () => do_epoll_ctl(epfd, operation, fd, event));
+  }
+
+  /** Events that happened, or a negative errno. `timeoutMs` negative: for ever. */
+  epollWait(epfd: number, maxevents: number, timeoutMs: number): Sleeping<epoll_event[] | number> {
+    return this.#call('epoll_wait', this.#epollWait(epfd, maxevents, timeoutMs));
+  }
+  *#epollWait(epfd: number, maxevents: number, timeoutMs: number): Sleeping<epoll_event[] | number> {
+    if (this.#enter()) yield;
+    const args = `epfd: ${hex(epfd)}, events: ${pointer(epfd)}, maxevents: ${hex(maxevents)}, timeout: ${hex(timeoutMs)}`;
+    trace().sys_enter?.('epoll_wait', args);
+    return this.#leave('epoll_wait', yield* do_epoll_wait(epfd, maxevents, timeoutMs));
+  }
+
+  /* Time and tasks */
+
+  nanosleep(ns: number): Sleeping<number> {
+    return this.#call('nanosleep', this.#nanosleep(ns));
+  }
+  *#nanosleep(ns: number): Sleeping<number> {
+    if (this.#enter()) yield;
+    return this.#leave('nanosleep', ns < 0 ? -EINVAL : yield* hrtimer_nanosleep(Math.round(ns)));
+  }
+
+  /** The program works for `ns` of its CPU's time; interrupts are taken meanwhile. */
+  compute(ns: number): Sleeping<void> {
+    return this.#call('compute', this.#compute(ns));
+  }
+  *#compute(ns: number): Sleeping<void> {
+    this.#pending = null;
+    for (let left = Math.round(ns); left > 0; left -= COMPUTE_SLICE_NS) {
+      const context = this_cpu.switchContext(CPU_USER);
+      this_cpu.charge(Math.min(left, COMPUTE_SLICE_NS));
+      this_cpu.switchContext(context);
+      if (mustGiveWay()) yield;
+    }
+    this.#deliverSignals();
+  }
+
+  /** Starts another task at once. */
+  spawn(program: Program, options: SpawnOptions = {}): Process {
+    this.checkPending();
+    return this.#spawnTask(this, program, options);
+  }
+
+  /** Waits until a task has ended; returns its exit code. */
+  join(process: Process): Sleeping<number> {
+    return this.#call('wait4', this.#join(process));
+  }
+  *#join(process: Process): Sleeping<number> {
+    if (this.#enter()) yield;
+    const entry = new wait_queue_entry(this.task);
+    add_wait_queue(process.ended, entry);
+    while (process.running && !signal_pending(this.task)) {
+      set_current_state(TASK_INTERRUPTIBLE);
+      yield* schedule();
+    }
+    remove_wait_queue(process.ended, entry);
+    return this.#leave('wait4', process.status ?? -EINTR);
+  }
+
+  /** Sends a signal to a task. */
+  kill(process: Process, signal: number): Sleeping<number> {
+    return this.#plain('kill', `pid: ${hex(process.task.pid)}, sig: ${hex(signal)}`, () => {
+      send_sig(signal, process.task);
+      return 0;
+    });
+  }
+
+  /** Ends the program at once. */
+  exit(code: number): never {
+    throw new ProgramExit(code);
+  }
+
+  /* What every call has in common */
+
+  /** A call that never sleeps. */
+  #plain<T>(name: string, args: string, work: () => T): Sleeping<T> {
+    return this.#call(name, this.#run(name, args, work));
+  }
+  *#run<T>(name: string, args: string, work: () => T): Sleeping<T> {
+    if (this.#enter()) yield;
+    trace().sys_enter?.(name, args);
+    return this.#leave(name, work());
+  }
+
+  /** Remembers a call until it begins, which it does only under `yield*`. */
+  #call<T>(name: string, call: Sleeping<T>): Sleeping<T> {
+    this.checkPending();
+    this.#pending = name;
+    return call;
+  }
+
+  /** Reports a call that was made without `yield*`, so that nothing happened. */
+  checkPending(): void {
+    const name = this.#pending;
+    this.#pending = null;
+    if (name !== null) throw new ProgramError(`${this.task.comm}: sys.${name}() was called without yield*, so it did nothing`);
+  }
+
+  /** True when the task must give way before the call begins. */
+  #enter(): boolean {
+    this.#pending = null;
+    const giveWay = mustGiveWay();
+    this_cpu.charge(this.kernel.options.syscallNs);
+    this.#start = this_cpu.clock;
+    return giveWay;
+  }
+
+  #leave<T>(name: string, result: T): T {
+    trace().sys_exit?.(name, typeof result === 'number' ? result : 0);
+    this.onCall?.(name, this.#start, this_cpu.clock, result);
+    this.#deliverSignals();
+    return result;
+  }
+
+  #deliverSignals(): void {
+    const signal = this.task.signalPending;
+    if (signal === 0) return;
+    this.task.signalPending = 0;
+    throw new KilledBySignal(signal);
+  }
+}
+
+/** exit(): caught where the program was started. */
+export class ProgramExit {
+  readonly code: number;
+
+  constructor(code: number) {
+    this.code = code;
+  }
+}
+
+/** Has anything else in the world to happen before this CPU's clock? */
+const mustGiveWay = (): boolean => !this_cpu.caughtUp() || this_cpu.interruptPending || this_cpu_ptr().__softirq_pending !== 0;
