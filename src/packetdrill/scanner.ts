@@ -88,6 +88,11 @@ export class Scanner {
     return match;
   }
 
+  /** What a word was defined to be; itself when it was not. */
+  definition(word: string): string {
+    return this.#defines.get(word) ?? word;
+  }
+
   integer(what: string, least: number, most: number): number {
     const token = this.next();
     const value = Number(token.text);

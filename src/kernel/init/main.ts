@@ -7,12 +7,12 @@ import { igb_exit_module, igb_init_module } from '../drivers/net/ethernet/intel/
 import { loopback_net_init } from '../drivers/net/loopback.ts';
 import { exit_files } from '../fs/file.ts';
 import type { ehashSock } from '../include/net/inet_hashtables.ts';
+import type { inet_timewait_sock } from '../include/net/inet_timewait_sock.ts';
 import { net } from '../include/net/net_namespace.ts';
 import type { request_sock } from '../include/net/request_sock.ts';
-import type { inet_timewait_sock } from '../include/net/inet_timewait_sock.ts';
 import type { sock } from '../include/net/sock.ts';
-import type { Kernel } from '../kernel.ts';
 import { workqueue_init } from '../kernel/workqueue.ts';
+import type { Kernel } from '../kernel.ts';
 import { dev_change_name, dev_close, net_dev_init } from '../net/core/dev.ts';
 import { skb_init } from '../net/core/skbuff.ts';
 import { inet_init } from '../net/ipv4/af_inet_init.ts';

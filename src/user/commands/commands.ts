@@ -2,6 +2,5 @@
 import type { Command } from './command.ts';
 import { ethtool } from './ethtool.ts';
 import { ip } from './ip.ts';
-import { sysctl } from './sysctl.ts';
 
-export const COMMANDS: Readonly<Record<string, Command>> = { ethtool, ip, sysctl };
+export const COMMANDS: Readonly<Record<string, Command>> = { ethtool, ip };

@@ -90,8 +90,7 @@ export const IN_DEV_SRC_VMARK = (in_dev: in_device): boolean => conf_all(in_dev)
 export const IN_DEV_NET_ROUTE_LOCALNET = (in_dev: in_device): boolean =>
   conf_all(in_dev).route_localnet !== 0 || in_dev.cnf.route_localnet !== 0;
 export const IN_DEV_LOG_MARTIANS = (in_dev: in_device): boolean => conf_all(in_dev).log_martians !== 0 || in_dev.cnf.log_martians !== 0;
-export const IN_DEV_TX_REDIRECTS = (in_dev: in_device): boolean =>
-  conf_all(in_dev).send_redirects !== 0 || in_dev.cnf.send_redirects !== 0;
+export const IN_DEV_TX_REDIRECTS = (in_dev: in_device): boolean => conf_all(in_dev).send_redirects !== 0 || in_dev.cnf.send_redirects !== 0;
 export const IN_DEV_SHARED_MEDIA = (in_dev: in_device): boolean => conf_all(in_dev).shared_media !== 0 || in_dev.cnf.shared_media !== 0;
 export const IN_DEV_BFORWARD = (in_dev: in_device): boolean => conf_all(in_dev).bc_forwarding !== 0 && in_dev.cnf.bc_forwarding !== 0;
 /** A router needs both to agree to redirects, a host either. */

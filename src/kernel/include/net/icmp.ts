@@ -1,15 +1,7 @@
 /** include/net/icmp.h: sending ICMP errors, counting messages, and what errors mean to sockets. */
-import {
-  ECONNREFUSED,
-  EHOSTDOWN,
-  EHOSTUNREACH,
-  EMSGSIZE,
-  ENETUNREACH,
-  ENOPROTOOPT,
-  EOPNOTSUPP,
-} from '../../uapi/errno.ts';
-import { ICMP_MIB_OUTMSGS } from '../../uapi/snmp.ts';
+import { ECONNREFUSED, EHOSTDOWN, EHOSTUNREACH, EMSGSIZE, ENETUNREACH, ENOPROTOOPT, EOPNOTSUPP } from '../../uapi/errno.ts';
 import { icmphdr } from '../../uapi/in.ts';
+import { ICMP_MIB_OUTMSGS } from '../../uapi/snmp.ts';
 import type { sk_buff } from '../linux/skbuff.ts';
 import { ICMP_INC_STATS, ICMPMSG_INC_STATS, type net } from './net_namespace.ts';
 

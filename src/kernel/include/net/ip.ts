@@ -163,8 +163,7 @@ const TCPF_TIME_WAIT = 1 << 6;
 const TCPF_NEW_SYN_RECV = 1 << 12;
 const fullInetSock = (sk: sock): boolean => ((1 << sk.skc_state) & (TCPF_TIME_WAIT | TCPF_NEW_SYN_RECV)) === 0;
 
-export const ip4_dst_hoplimit = (dst: dst_entry): number =>
-  dst_metric_raw(dst, RTAX_HOPLIMIT) || dst.dev.nd_net.ipv4.sysctl_ip_default_ttl;
+export const ip4_dst_hoplimit = (dst: dst_entry): number => dst_metric_raw(dst, RTAX_HOPLIMIT) || dst.dev.nd_net.ipv4.sysctl_ip_default_ttl;
 
 export function ip_select_ttl(sk: sock, dst: dst_entry): number {
   const ttl = inet_sk(sk).uc_ttl;

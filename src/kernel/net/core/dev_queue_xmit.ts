@@ -231,7 +231,10 @@ function freeCompleted(): void {
     const next: sk_buff | null = skb.next;
     skb.next = null;
     if (skb.dropReason === SKB_CONSUMED) trace().consume_skb?.(skb, 'net_tx_action');
-    else trace().kfree_skb?.(skb, 'net_tx_action', skb.dropReason, null);
+    else {
+      kernel().countDrop(skb.dropReason, 'net_tx_action');
+      trace().kfree_skb?.(skb, 'net_tx_action', skb.dropReason, null);
+    }
     __kfree_skb(skb);
     skb = next;
   }

@@ -7,7 +7,7 @@
  * The table itself is in neighbour_table.ts.
  */
 import { trace } from '../../current.ts';
-import { type net_device, NET_XMIT_DROP } from '../../include/linux/netdevice.ts';
+import { NET_XMIT_DROP, type net_device } from '../../include/linux/netdevice.ts';
 import {
   __skb_dequeue,
   __skb_pull,
@@ -38,7 +38,6 @@ import {
   NUD_IN_TIMER,
   NUD_INCOMPLETE,
   NUD_NOARP,
-
   NUD_PERMANENT,
   NUD_PROBE,
   NUD_REACHABLE,
@@ -421,7 +420,14 @@ export function neigh_event_ns(tbl: neigh_table, lladdr: Uint8Array, saddr: numb
 }
 
 /** `ip neigh add|replace`: an entry with a state of the administrator's choice. */
-export function neigh_add(tbl: neigh_table, dst: number, dev: net_device, lladdr: Uint8Array | null, state = NUD_PERMANENT, ndm_flags = 0): number {
+export function neigh_add(
+  tbl: neigh_table,
+  dst: number,
+  dev: net_device,
+  lladdr: Uint8Array | null,
+  state = NUD_PERMANENT,
+  ndm_flags = 0,
+): number {
   const neigh = __neigh_lookup(tbl, dst, dev, true);
   if (neigh === null) return -EINVAL;
   if ((ndm_flags & NTF_ROUTER) !== 0) neigh.flags |= NTF_ROUTER;
@@ -439,5 +445,3 @@ export function neigh_delete(tbl: neigh_table, dst: number, dev: net_device): nu
   if (neigh.refcnt === 1) neigh_remove_one(neigh);
   return err;
 }
-
-

@@ -5,6 +5,7 @@
 import { InvariantError } from '../../../sim/invariant.ts';
 import { kernel, trace } from '../../current.ts';
 import { IFF_LOOPBACK, type net_device } from '../../include/linux/netdevice.ts';
+import type { sk_buff } from '../../include/linux/skbuff.ts';
 import { SKB_DROP_REASON_NEIGH_DEAD } from '../../include/net/dropreason.ts';
 import {
   NTF_EXT_LEARNED,
@@ -19,7 +20,6 @@ import {
   type neigh_table,
   neighbour,
 } from '../../include/net/neighbour.ts';
-import type { sk_buff } from '../../include/linux/skbuff.ts';
 import { HZ, jiffies, mod_timer, timer_delete, timer_list, timer_pending } from '../../kernel/time/timer.ts';
 import { ENETDOWN } from '../../uapi/errno.ts';
 import { kfree_skb_reason, skb_queue_purge } from './skbuff.ts';
@@ -173,7 +173,8 @@ function neigh_forced_gc(tbl: neigh_table): number {
  */
 function armGc(tbl: neigh_table): void {
   const timer = tbl.gc_timer;
-  if (timer !== null && tbl.entries >= tbl.gc_thresh1 && !timer_pending(timer)) mod_timer(timer, jiffies() + Math.floor(tbl.parms.base_reachable_time / 2));
+  if (timer !== null && tbl.entries >= tbl.gc_thresh1 && !timer_pending(timer))
+    mod_timer(timer, jiffies() + Math.floor(tbl.parms.base_reachable_time / 2));
 }
 
 /** Drops what nobody used for gc_staletime, and what failed. */

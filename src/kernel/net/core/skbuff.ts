@@ -434,15 +434,17 @@ export function kfree_skb_reason(skb: sk_buff | null, reason: number, location =
 export function sk_skb_reason_drop(sk: sock | null, skb: sk_buff | null, reason: number, location = ''): void {
   if (!skb_unref(skb)) return;
   if (reason === SKB_CONSUMED) trace().consume_skb?.(skb, location);
-  else trace().kfree_skb?.(skb, location, reason, sk);
+  else {
+    kernel().countDrop(reason, location);
+    trace().kfree_skb?.(skb, location, reason, sk);
+  }
   release(skb, reason);
 }
 
-/** Drops a chain linked by `next`. */
+/** Drops a chain linked by `next`. Others may hold references to its parts, so the links stay as they are. */
 export function kfree_skb_list_reason(segs: sk_buff | null, reason: number, location = ''): void {
   while (segs !== null) {
     const next: sk_buff | null = segs.next;
-    segs.next = null;
     sk_skb_reason_drop(null, segs, reason, location);
     segs = next;
   }

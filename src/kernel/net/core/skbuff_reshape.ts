@@ -297,7 +297,6 @@ function eatFragList(skb: sk_buff, eat: number): boolean {
     if (part.len <= eat) {
       eat -= part.len;
       shinfo.frag_list = part.next;
-      part.next = null;
       consume_skb(part, '__pskb_pull_tail');
       continue;
     }
@@ -396,7 +395,6 @@ function trimFragList(skb: sk_buff, len: number): void {
   else last.next = null;
   while (part !== null) {
     const next: sk_buff | null = part.next;
-    part.next = null;
     consume_skb(part, '___pskb_trim');
     part = next;
   }

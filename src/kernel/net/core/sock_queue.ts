@@ -90,15 +90,20 @@ function* sock_wait_for_wmem(sk: sock, timeo: number): Sleeping<number> {
 
 const mayWrite = (sk: sock): boolean => sk_wmem_alloc_get(sk) < sk.sk_sndbuf || (sk.sk_shutdown & SEND_SHUTDOWN) !== 0 || sk.sk_err !== 0;
 
-/** A buffer to send, paid by the socket: waits for room unless `noblock`. Linear part of `header_len`, pages for the rest. */
-export function* sock_alloc_send_pskb(sk: sock, header_len: number, data_len: number, noblock: boolean): Sleeping<sk_buff | number> {
+/** Waits until something may be sent at all: 0, or a negative errno. For who then makes its buffers where it cannot sleep. */
+export function* waitForSendRoom(sk: sock, noblock: boolean): Sleeping<number> {
   let timeo = sock_sndtimeo(sk, noblock);
   for (;;) {
     const ready = sendReadiness(sk, timeo);
-    if (ready < 0) return ready;
-    if (ready > 0) break;
+    if (ready !== 0) return Math.min(ready, 0);
     timeo = yield* sock_wait_for_wmem(sk, timeo);
   }
+}
+
+/** A buffer to send, paid by the socket: waits for room unless `noblock`. Linear part of `header_len`, pages for the rest. */
+export function* sock_alloc_send_pskb(sk: sock, header_len: number, data_len: number, noblock: boolean): Sleeping<sk_buff | number> {
+  const refused = yield* waitForSendRoom(sk, noblock);
+  if (refused < 0) return refused;
   const skb = alloc_skb_with_frags(header_len, data_len, PAGE_FRAG_ORDER, sk.sk_allocation);
   if (skb === null) return -ENOBUFS;
   skb_set_owner_w(skb, sk);

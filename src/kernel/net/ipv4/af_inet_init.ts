@@ -3,6 +3,7 @@
  * Apart from af_inet.ts, because it knows TCP, which knows that one.
  */
 
+import type { packet_type } from '../../include/linux/netdevice.ts';
 import { tcp_sock } from '../../include/linux/tcp.ts';
 import { udp_sock } from '../../include/linux/udp.ts';
 import type { net } from '../../include/net/net_namespace.ts';
@@ -15,9 +16,11 @@ import {
   type socket,
 } from '../../include/net/sock.ts';
 import { EOPNOTSUPP } from '../../uapi/errno.ts';
+import { ETH_P_IP } from '../../uapi/if_ether.ts';
 import { IPPROTO_ICMP, IPPROTO_IP, IPPROTO_TCP, IPPROTO_UDP } from '../../uapi/in.ts';
 import { AF_INET, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM } from '../../uapi/socket.ts';
 import { datagram_poll } from '../core/datagram_recv.ts';
+import { dev_add_pack } from '../core/dev.ts';
 import { proto_register } from '../core/sock_life.ts';
 import { sk_set_peek_off } from '../core/sock_setsockopt.ts';
 import { sock_register } from '../socket.ts';
@@ -38,10 +41,12 @@ import {
   sock_common_getsockopt,
   sock_common_setsockopt,
 } from './af_inet.ts';
+import { ipv4_offload_init } from './inet_offload.ts';
+import { ipLayerInit } from './ip_layer.ts';
 import { ping_init, ping_prot, ping_sock } from './ping.ts';
 import { raw_init, raw_prot, raw_sock } from './raw.ts';
-import { tcp_poll, tcp_set_rcvlowat } from './tcp.ts';
-import { tcp_prot, tcp_protocol } from './tcp_ipv4.ts';
+import { tcp_init, tcp_poll, tcp_set_rcvlowat } from './tcp.ts';
+import { tcp_prot, tcp_protocol, tcp_v4_init } from './tcp_ipv4.ts';
 import { udp_err, udp_poll, udp_prot, udp_rcv } from './udp.ts';
 
 /** net/core/sock.c: what a kind of socket cannot do. */
@@ -105,16 +110,17 @@ const inetsw_array: readonly inet_protosw[] = [
   { type: SOCK_RAW, protocol: IPPROTO_IP, prot: raw_prot, ops: inet_sockraw_ops, flags: INET_PROTOSW_REUSE, kind: raw_sock },
 ];
 
-/**
- * Sockets of the family can be made from here on, and IP delivers TCP and UDP. What Linux's inet_init() also does (ip_init, tcp_init, tcp_v4_init,
- * icmp_init, arp_init …) is called by who boots the kernel, after this.
- */
+/** Starts IPv4: sockets, protocols, tables, and the layers below and above IP, each after what it needs. */
 export function inet_init(network: net): void {
   for (const prot of [tcp_prot, udp_prot, raw_prot, ping_prot]) proto_register(network, prot);
   sock_register(network, { family: AF_INET, create: inet_create });
   for (const answer of inetsw_array) inet_register_protosw(network, answer);
-  network.inet_protos[IPPROTO_TCP] = tcp_protocol;
   network.inet_protos[IPPROTO_UDP] = { handler: udp_rcv, err_handler: udp_err, no_policy: true };
+  network.inet_protos[IPPROTO_TCP] = tcp_protocol;
   raw_init(network);
   ping_init(network);
+  ipLayerInit(network);
+  tcp_init(network);
+  tcp_v4_init(network);
+  ipv4_offload_init(network);
 }

@@ -107,7 +107,7 @@ export function arp_init(network: net): void {
   tbl.timer_handler = neigh_timer_handler;
   network.arp_tbl = tbl;
   neigh_table_init(tbl);
-  dev_add_pack(network, arp_packet_type);
+  dev_add_pack(arp_packet_type);
 }
 
 /** net.ipv4.neigh.default.* */
@@ -329,8 +329,7 @@ function acceptable(in_dev: in_device, arp: arphdr): boolean {
   return arp.ar_sip !== arp.ar_tip || in_dev.cnf.drop_gratuitous_arp + dev.nd_net.ipv4.devconf_all.drop_gratuitous_arp === 0;
 }
 
-const hwAddress = (skb: sk_buff, arp: arphdr, offset: number): Uint8Array =>
-  skb.mem.u8.subarray(arp.base + offset, arp.base + offset + 6);
+const hwAddress = (skb: sk_buff, arp: arphdr, offset: number): Uint8Array => skb.mem.u8.subarray(arp.base + offset, arp.base + offset + 6);
 
 /** Somebody asks for us: reply, and remember who asked. True when nothing else is to be done with the message. */
 function answer(network: net, skb: sk_buff, dev: net_device, in_dev: in_device, arp: arphdr): boolean {

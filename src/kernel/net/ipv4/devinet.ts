@@ -231,7 +231,9 @@ function confirm_addr_indev(in_dev: in_device, dst: number, local: number, scope
 
 /** Are both in one subnet of the device? */
 export function inet_addr_onlink(in_dev: in_device, a: number, b: number): boolean {
-  return in_dev.ifa_list.some((ifa) => (ifa.ifa_flags & IFA_F_SECONDARY) === 0 && inet_ifa_match(a, ifa) && (b === 0 || inet_ifa_match(b, ifa)));
+  return in_dev.ifa_list.some(
+    (ifa) => (ifa.ifa_flags & IFA_F_SECONDARY) === 0 && inet_ifa_match(a, ifa) && (b === 0 || inet_ifa_match(b, ifa)),
+  );
 }
 
 /** net.ipv4.ip_forward: sets the switch of every device, and what hosts and routers do differently. The caller flushes the route cache. */

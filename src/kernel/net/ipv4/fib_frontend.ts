@@ -136,7 +136,8 @@ function __fib_validate_source(
   if (idev.ifa_list.length === 0) return lastResort(rpf);
   if (rpf === 1) return -EXDEV;
   fl4.flowi4_oif = dev.ifindex;
-  if (fib_lookup(network, fl4, res, FIB_LOOKUP_IGNORE_LINKSTATE) === 0 && res.type === RTN_UNICAST) return res.nhc!.nhc_scope >= RT_SCOPE_HOST ? 1 : 0;
+  if (fib_lookup(network, fl4, res, FIB_LOOKUP_IGNORE_LINKSTATE) === 0 && res.type === RTN_UNICAST)
+    return res.nhc!.nhc_scope >= RT_SCOPE_HOST ? 1 : 0;
   return 0;
 }
 
@@ -259,7 +260,9 @@ const bringsSubnet = (ifa: in_ifaddr, prefix: number): boolean =>
 /** Routes of secondary addresses prefer the primary one of their subnet as source. */
 function prefsrcOfIfa(ifa: in_ifaddr): number {
   if ((ifa.ifa_flags & IFA_F_SECONDARY) === 0) return ifa.ifa_local;
-  const primary = ifa.ifa_dev.ifa_list.find((at) => (at.ifa_flags & IFA_F_SECONDARY) === 0 && at.ifa_mask === ifa.ifa_mask && sameSubnet(at, ifa));
+  const primary = ifa.ifa_dev.ifa_list.find(
+    (at) => (at.ifa_flags & IFA_F_SECONDARY) === 0 && at.ifa_mask === ifa.ifa_mask && sameSubnet(at, ifa),
+  );
   return (primary ?? ifa).ifa_local;
 }
 

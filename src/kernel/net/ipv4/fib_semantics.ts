@@ -182,7 +182,8 @@ export function fib_release_info(fi: fib_info): void {
 /** With several ways, or a source still to be chosen: settles both in `res` and `fl4`. */
 export function fib_select_path(network: net, res: fib_result, fl4: flowi4, _skb: sk_buff | null): void {
   if (fl4.flowi4_oif === 0 && res.fi!.fib_nh.length > 1) fib_select_multipath(res, fib_multipath_hash(fl4));
-  else if (res.prefixlen === 0 && res.table!.tb_num_default > 1 && res.type === RTN_UNICAST && fl4.flowi4_oif === 0) fib_select_default(res);
+  else if (res.prefixlen === 0 && res.table!.tb_num_default > 1 && res.type === RTN_UNICAST && fl4.flowi4_oif === 0)
+    fib_select_default(res);
   if (fl4.saddr === 0) fl4.saddr = sourceOf(network, res);
 }
 
@@ -294,4 +295,3 @@ export function fib_sync_down_addr(dev: net_device, local: number): number {
   }
   return count;
 }
-

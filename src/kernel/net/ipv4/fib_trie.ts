@@ -154,4 +154,3 @@ export function fib_table_dump(tb: fib_table): fib_alias[] {
   }
   return routes.sort((a, b) => a.prefix - b.prefix || a.plen - b.plen);
 }
-

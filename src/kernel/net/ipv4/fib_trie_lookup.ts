@@ -11,8 +11,8 @@ import {
   type fib_alias,
   type fib_nh,
   type fib_result,
-  fibState,
   type fib_table,
+  fibState,
   RT_SCOPE_HOST,
   RT_SCOPE_LINK,
   RT_SCOPE_NOWHERE,
@@ -126,7 +126,10 @@ function fib_lookup_good_nhc(nhc: fib_nh, fib_flags: number, flp: flowi4): boole
 
 function ignoresLinkdown(nhc: fib_nh): boolean {
   const in_dev = nhc.nhc_dev?.ip_ptr ?? null;
-  return in_dev !== null && (in_dev.cnf.ignore_routes_with_linkdown !== 0 || in_dev.dev.nd_net.ipv4.devconf_all.ignore_routes_with_linkdown !== 0);
+  return (
+    in_dev !== null &&
+    (in_dev.cnf.ignore_routes_with_linkdown !== 0 || in_dev.dev.nd_net.ipv4.devconf_all.ignore_routes_with_linkdown !== 0)
+  );
 }
 
 function fillResult(tb: fib_table, aliases: fib_alias[], fa: fib_alias, nhsel: number, res: fib_result): void {
@@ -140,4 +143,3 @@ function fillResult(tb: fib_table, aliases: fib_alias[], fa: fib_alias, nhsel: n
   res.table = tb;
   res.fa_head = aliases;
 }
-

@@ -5,11 +5,7 @@
 import { NET_RX_DROP } from '../../include/linux/netdevice.ts';
 import { NF_INET_FORWARD, NFPROTO_IPV4 } from '../../include/linux/netfilter.ts';
 import { PACKET_HOST, type sk_buff, skb_is_gso } from '../../include/linux/skbuff.ts';
-import {
-  SKB_DROP_REASON_IP_INHDR,
-  SKB_DROP_REASON_NOT_SPECIFIED,
-  SKB_DROP_REASON_PKT_TOO_BIG,
-} from '../../include/net/dropreason.ts';
+import { SKB_DROP_REASON_IP_INHDR, SKB_DROP_REASON_NOT_SPECIFIED, SKB_DROP_REASON_PKT_TOO_BIG } from '../../include/net/dropreason.ts';
 import { dst_output, LL_RESERVED_SPACE } from '../../include/net/dst.ts';
 import { icmp_send } from '../../include/net/icmp.ts';
 import { IPSKB_DOREDIRECT, IPSKB_FORWARDED, ip_decrease_ttl, ip_dst_mtu_maybe_forward, ip_hdr } from '../../include/net/ip.ts';

@@ -5,7 +5,7 @@
  *
  * Simplified: options of received headers (source routes, record route) are skipped, not obeyed.
  */
-import { type net_device, NET_RX_DROP, NET_RX_SUCCESS, type packet_type } from '../../include/linux/netdevice.ts';
+import { NET_RX_DROP, NET_RX_SUCCESS, type net_device, type packet_type } from '../../include/linux/netdevice.ts';
 import { NF_INET_LOCAL_IN, NF_INET_PRE_ROUTING, NFPROTO_IPV4 } from '../../include/linux/netfilter.ts';
 import {
   __skb_dequeue,
@@ -186,7 +186,8 @@ function ip_rcv_finish_core(network: net, skb: sk_buff, dev: net_device, hint: s
     const reason = ip_route_use_hint(skb, iph.daddr, iph.saddr, iph.tos, dev, hint);
     if (reason !== 0) return dropFinish(network, skb, reason);
   }
-  if (skb._skb_refdst === null && skb.sk === null && network.ipv4.sysctl_ip_early_demux !== 0 && !ip_is_fragment(iph)) earlyDemux(network, skb, iph.protocol);
+  if (skb._skb_refdst === null && skb.sk === null && network.ipv4.sysctl_ip_early_demux !== 0 && !ip_is_fragment(iph))
+    earlyDemux(network, skb, iph.protocol);
   if (skb._skb_refdst === null) {
     const reason = ip_route_input_noref(skb, iph.daddr, iph.saddr, iph.tos, dev);
     if (reason !== 0) return dropFinish(network, skb, reason);
@@ -269,4 +270,3 @@ function withoutProtocol(network: net, skb: sk_buff, raw: boolean): void {
   icmp_send(skb, ICMP_DEST_UNREACH, ICMP_PROT_UNREACH, 0);
   kfree_skb_reason(skb, SKB_DROP_REASON_IP_NOPROTO, 'ip_protocol_deliver_rcu');
 }
-

@@ -77,9 +77,17 @@ function failed(network: net, skb: sk_buff, err: number): number {
 /** Have all pieces a length that fragments can have, room for headers, and no other owner? */
 function fitsAsItIs(skb: sk_buff, hlen: number, mtu: number, ll_rs: number): boolean {
   const first_len = skb_pagelen(skb);
-  if (first_len - hlen > mtu || ((first_len - hlen) & 7) !== 0 || ip_is_fragment(ip_hdr(skb)) || skb_cloned(skb) || skb_headroom(skb) < ll_rs) return false;
+  if (
+    first_len - hlen > mtu ||
+    ((first_len - hlen) & 7) !== 0 ||
+    ip_is_fragment(ip_hdr(skb)) ||
+    skb_cloned(skb) ||
+    skb_headroom(skb) < ll_rs
+  )
+    return false;
   for (let frag = skb.shinfo.frag_list; frag !== null; frag = frag.next) {
-    if (frag.len > mtu || ((frag.len & 7) !== 0 && frag.next !== null) || skb_headroom(frag) < hlen + ll_rs || skb_shared(frag)) return false;
+    if (frag.len > mtu || ((frag.len & 7) !== 0 && frag.next !== null) || skb_headroom(frag) < hlen + ll_rs || skb_shared(frag))
+      return false;
   }
   return true;
 }

@@ -26,7 +26,7 @@ import {
   icmphdr,
   iphdr,
 } from '../../uapi/in.ts';
-import { AF_INET, AF_UNSPEC, MSG_ERRQUEUE, MSG_OOB, MSG_TRUNC, SIOCINQ, SIOCOUTQ } from '../../uapi/socket.ts';
+import { AF_INET, AF_UNSPEC, MSG_DONTWAIT, MSG_ERRQUEUE, MSG_OOB, MSG_TRUNC, SIOCINQ, SIOCOUTQ } from '../../uapi/socket.ts';
 import { TCP_CLOSE, TCP_ESTABLISHED } from '../../uapi/tcp.ts';
 import { skb_copy_datagram_msg } from '../core/datagram.ts';
 import { skb_free_datagram, skb_recv_datagram } from '../core/datagram_recv.ts';
@@ -37,7 +37,7 @@ import { sock_recv_cmsgs } from '../core/sock_cmsg.ts';
 import { sk_dst_reset } from '../core/sock_dst.ts';
 import { sk_common_release, sock_prot_inuse_add } from '../core/sock_life.ts';
 import { lock_sock, release_sock } from '../core/sock_lock.ts';
-import { sock_queue_rcv_skb } from '../core/sock_queue.ts';
+import { sock_queue_rcv_skb, waitForSendRoom } from '../core/sock_queue.ts';
 import { ip4_datagram_connect, ip4_datagram_release_cb } from './datagram.ts';
 import { ip_append_data, ip_flush_pending_frames, ip_generic_getfrag, ip_push_pending_frames } from './ip_output.ts';
 import {
@@ -188,6 +188,11 @@ function* ping_v4_sendmsg(sk: sock, msg: msghdr): Sleeping<number> {
     return -EACCES;
   }
   ipc.addr = daddr || fl4.daddr;
+  const full = yield* waitForSendRoom(sk, (msg.msg_flags & MSG_DONTWAIT) !== 0);
+  if (full < 0) {
+    dst_release(rt);
+    return full;
+  }
   yield* lock_sock(sk);
   const err = ip_append_data(sk, fl4, ip_generic_getfrag, msg, len, 0, ipc, rt, msg.msg_flags);
   const sent = err !== 0 ? flush(sk, err) : ping_v4_push_pending_frames(sk, fl4, len);

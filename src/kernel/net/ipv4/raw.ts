@@ -72,7 +72,7 @@ import { sock_recv_cmsgs } from '../core/sock_cmsg.ts';
 import { sk_dst_reset } from '../core/sock_dst.ts';
 import { sk_common_release, sock_prot_inuse_add } from '../core/sock_life.ts';
 import { lock_sock, release_sock } from '../core/sock_lock.ts';
-import { sock_alloc_send_skb, sock_queue_rcv_skb } from '../core/sock_queue.ts';
+import { sock_alloc_send_skb, sock_queue_rcv_skb, waitForSendRoom } from '../core/sock_queue.ts';
 import { inet_addr_valid_or_nonlocal } from './af_inet.ts';
 import { ip4_datagram_connect, ip4_datagram_release_cb } from './datagram.ts';
 import { inet_addr_type_table } from './fib_frontend.ts';
@@ -228,6 +228,11 @@ function destination(sk: sock, msg: msghdr): number {
 }
 
 function* sendPayload(sk: sock, fl4: flowi4, msg: msghdr, len: number, ipc: ipcm_cookie, rt: rtable): Sleeping<number> {
+  const refused = yield* waitForSendRoom(sk, (msg.msg_flags & MSG_DONTWAIT) !== 0);
+  if (refused < 0) {
+    dst_release(rt);
+    return refused;
+  }
   yield* lock_sock(sk);
   let err = ip_append_data(sk, fl4, raw_getfrag, msg, len, 0, ipc, rt, msg.msg_flags);
   if (err !== 0) ip_flush_pending_frames(sk);

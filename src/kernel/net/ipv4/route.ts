@@ -8,7 +8,7 @@
 import { kernel } from '../../current.ts';
 import { IN_DEV_TX_REDIRECTS } from '../../include/linux/inetdevice.ts';
 import type { sk_buff } from '../../include/linux/skbuff.ts';
-import { dst_check, dst_release, type rtable, rt_nexthop } from '../../include/net/dst.ts';
+import { dst_check, dst_release, rt_nexthop, type rtable } from '../../include/net/dst.ts';
 import { icmp_send } from '../../include/net/icmp.ts';
 import { flowi4, inet_sk } from '../../include/net/inet_sock.ts';
 import { ip_hdr, ip_sk_accept_pmtu } from '../../include/net/ip.ts';
@@ -50,8 +50,8 @@ export function __ip_select_ident(network: net, iph: iphdr, segs: number): void 
 function identHash(network: net, iph: iphdr): number {
   let h = network.ipv4.ip_id_key;
   h = Math.imul(h ^ iph.daddr, 0x85eb_ca6b);
-  h = Math.imul((h ^ (h >>> 15)) ^ iph.saddr, 0xc2b2_ae35);
-  h = Math.imul((h ^ (h >>> 13)) ^ iph.protocol, 0x9e37_79b1);
+  h = Math.imul(h ^ (h >>> 15) ^ iph.saddr, 0xc2b2_ae35);
+  h = Math.imul(h ^ (h >>> 13) ^ iph.protocol, 0x9e37_79b1);
   return (h ^ (h >>> 16)) >>> 0;
 }
 
@@ -177,4 +177,3 @@ export function inet_sk_init_flowi4(sk: sock, fl4: flowi4): void {
     inet.inet_sport,
   );
 }
-

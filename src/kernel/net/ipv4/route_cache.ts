@@ -13,36 +13,22 @@ import {
   DST_OBSOLETE_FORCE_CHK,
   DST_OBSOLETE_KILL,
   type dst_entry,
-  type dst_ops,
   dst_hold,
   dst_metric_locked,
+  type dst_ops,
   RTAX_MTU,
   type rtable,
 } from '../../include/net/dst.ts';
 import { icmp_hdr, icmp_send } from '../../include/net/icmp.ts';
 import { flowi4, inet_sk } from '../../include/net/inet_sock.ts';
-import { ip_dst_mtu_maybe_forward, ip_hdr, IPV4_MAX_PMTU } from '../../include/net/ip.ts';
-import {
-  type fib_info,
-  type fib_nh,
-  fib_nh_exception,
-  fib_result,
-  RT_SCOPE_LINK,
-  RTN_UNICAST,
-} from '../../include/net/ip_fib.ts';
+import { IPV4_MAX_PMTU, ip_dst_mtu_maybe_forward, ip_hdr } from '../../include/net/ip.ts';
+import { type fib_info, type fib_nh, fib_nh_exception, fib_result, RT_SCOPE_LINK, RTN_UNICAST } from '../../include/net/ip_fib.ts';
 import { NUD_VALID, type neighbour } from '../../include/net/neighbour.ts';
 import type { net } from '../../include/net/net_namespace.ts';
 import { flowi4_init_output, RTCF_LOCAL, RTCF_REDIRECTED } from '../../include/net/route.ts';
 import type { sock } from '../../include/net/sock.ts';
 import { jiffies } from '../../kernel/time/timer.ts';
-import {
-  ICMP_DEST_UNREACH,
-  ICMP_HOST_UNREACH,
-  iphdr,
-  ipv4_is_lbcast,
-  ipv4_is_multicast,
-  ipv4_is_zeronet,
-} from '../../uapi/in.ts';
+import { ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, iphdr, ipv4_is_lbcast, ipv4_is_multicast, ipv4_is_zeronet } from '../../uapi/in.ts';
 import { dst_alloc, dst_dev_put, dst_set_expires } from '../core/dst.ts';
 import { __neigh_create, neigh_event_send } from '../core/neighbour.ts';
 import { kfree_skb_reason } from '../core/skbuff.ts';
@@ -60,7 +46,8 @@ const FNHE_MAX = 2048 * 5;
 export const rt_genid_ipv4 = (network: net): number => network.ipv4.rt_genid;
 export const rt_is_expired = (rt: rtable): boolean => rt.rt_genid !== rt.dev.nd_net.ipv4.rt_genid;
 /** Usable as it is in a cache? */
-export const rt_cache_valid = (rt: rtable | null): rt is rtable => rt !== null && rt.obsolete === DST_OBSOLETE_FORCE_CHK && !rt_is_expired(rt);
+export const rt_cache_valid = (rt: rtable | null): rt is rtable =>
+  rt !== null && rt.obsolete === DST_OBSOLETE_FORCE_CHK && !rt_is_expired(rt);
 
 /** Makes every route that was handed out be looked up again. */
 export function rt_cache_flush(network: net): void {
@@ -256,10 +243,11 @@ function update_or_create_fnhe(network: net, nhc: fib_nh, daddr: number, gw: num
 /** Whoever has the next hop's common route must look up again: the exception may be about them. */
 function addException(nhc: fib_nh, fnhe: fib_nh_exception): void {
   const all = nhc.nhc_exceptions!;
-  if (all.size >= FNHE_MAX) for (const daddr of all.keys()) {
-    all.delete(daddr);
-    break;
-  }
+  if (all.size >= FNHE_MAX)
+    for (const daddr of all.keys()) {
+      all.delete(daddr);
+      break;
+    }
   fnhe.fnhe_stamp = jiffies();
   all.set(fnhe.fnhe_daddr, fnhe);
   if (nhc.nhc_rth_input !== null) nhc.nhc_rth_input.obsolete = DST_OBSOLETE_KILL;

@@ -236,7 +236,8 @@ export function ip_route_use_hint(skb: sk_buff, daddr: number, saddr: number, to
   if (in_dev === null || rt === null) return SKB_DROP_REASON_NOT_SPECIFIED;
   if (ipv4_is_multicast(saddr) || ipv4_is_lbcast(saddr) || ipv4_is_zeronet(saddr))
     return handleMartian(in_dev, daddr, saddr, SKB_DROP_REASON_IP_INVALID_SOURCE);
-  if (ipv4_is_loopback(saddr) && !IN_DEV_NET_ROUTE_LOCALNET(in_dev)) return handleMartian(in_dev, daddr, saddr, SKB_DROP_REASON_IP_LOCALNET);
+  if (ipv4_is_loopback(saddr) && !IN_DEV_NET_ROUTE_LOCALNET(in_dev))
+    return handleMartian(in_dev, daddr, saddr, SKB_DROP_REASON_IP_LOCALNET);
   const reason = rt.rt_type === RTN_LOCAL ? fib_validate_source_reason(skb, saddr, daddr, tos & 0x1c, 0, dev, in_dev) : SKB_NOT_DROPPED_YET;
   if (reason !== SKB_NOT_DROPPED_YET) return handleMartian(in_dev, daddr, saddr, reason);
   if (hint.dstNoref) skb_dst_set_noref(skb, rt);
@@ -271,7 +272,8 @@ export function ip_error(skb: sk_buff): number {
 }
 
 function sendUnreachable(network: net, skb: sk_buff, error: number): void {
-  const code = error === EHOSTUNREACH ? ICMP_HOST_UNREACH : error === ENETUNREACH ? ICMP_NET_UNREACH : error === EACCES ? ICMP_PKT_FILTERED : -1;
+  const code =
+    error === EHOSTUNREACH ? ICMP_HOST_UNREACH : error === ENETUNREACH ? ICMP_NET_UNREACH : error === EACCES ? ICMP_PKT_FILTERED : -1;
   if (code < 0) return;
   const peer = inet_getpeer_v4(network, ip_hdr(skb).saddr);
   const now = jiffies();

@@ -14,12 +14,12 @@ import { type flowi4, inet_sk } from '../../include/net/inet_sock.ts';
 import {
   FIB_RES_DEV,
   FIB_RES_OIF,
-  type fib_info,
-  type fib_nh_exception,
-  type fib_result,
   FLOWI_FLAG_ANY_SPORT,
   FLOWI_FLAG_ANYSRC,
   FLOWI_FLAG_KNOWN_NH,
+  type fib_info,
+  type fib_nh_exception,
+  type fib_result,
   RT_SCOPE_HOST,
   RT_SCOPE_LINK,
   RTN_BROADCAST,
@@ -248,7 +248,19 @@ export function ip_route_output_ports(
   oif: number,
 ): rtable | number {
   const flags = sk === null ? 0 : inet_sk_flowi_flags(sk);
-  flowi4_init_output(fl4, oif, sk === null ? 0 : sk.sk_mark, tos, sk === null ? 0 : ip_sock_rt_scope(sk), proto, flags, daddr, saddr, dport, sport);
+  flowi4_init_output(
+    fl4,
+    oif,
+    sk === null ? 0 : sk.sk_mark,
+    tos,
+    sk === null ? 0 : ip_sock_rt_scope(sk),
+    proto,
+    flags,
+    daddr,
+    saddr,
+    dport,
+    sport,
+  );
   return ip_route_output_flow(network, fl4, sk);
 }
 

@@ -19,18 +19,19 @@ import { flowi4 } from '../../include/net/inet_sock.ts';
 import { type inet_cork, ipcm_cookie } from '../../include/net/ip.ts';
 import { IP_INC_STATS, UDP_INC_STATS } from '../../include/net/net_namespace.ts';
 import { flowi4_init_output, RTCF_BROADCAST } from '../../include/net/route.ts';
-import { type msghdr, SOCK_BROADCAST, SOCK_NOSPACE, type sock, sock_flag, sock_net } from '../../include/net/sock.ts';
+import { type msghdr, SOCK_BROADCAST, SOCK_NOSPACE, sk_wmem_alloc_get, type sock, sock_flag, sock_net } from '../../include/net/sock.ts';
 import type { udpSendState } from '../../include/net/udp.ts';
 import { CSUM_MANGLED_0, csum_add, csum_tcpudp_magic } from '../../lib/checksum.ts';
 import { EACCES, EAFNOSUPPORT, EDESTADDRREQ, EINVAL, EIO, EMSGSIZE, ENETUNREACH, ENOBUFS, EOPNOTSUPP } from '../../uapi/errno.ts';
 import { IPPROTO_UDP, type sockaddr_in } from '../../uapi/in.ts';
 import { IPSTATS_MIB_OUTNOROUTES, UDP_MIB_OUTDATAGRAMS, UDP_MIB_SNDBUFERRORS } from '../../uapi/snmp.ts';
-import { AF_INET, AF_UNSPEC, MSG_MORE, MSG_OOB } from '../../uapi/socket.ts';
+import { AF_INET, AF_UNSPEC, MSG_DONTWAIT, MSG_MORE, MSG_OOB } from '../../uapi/socket.ts';
 import { TCP_ESTABLISHED } from '../../uapi/tcp.ts';
 import { kfree_skb } from '../core/skbuff.ts';
 import { skb_checksum } from '../core/skbuff_bits.ts';
 import { sk_dst_check, sk_dst_set } from '../core/sock_dst.ts';
 import { lock_sock, release_sock } from '../core/sock_lock.ts';
+import { waitForSendRoom } from '../core/sock_queue.ts';
 import { ip_append_data, ip_finish_skb, ip_flush_pending_frames, ip_generic_getfrag, ip_make_skb, ip_send_skb } from './ip_output.ts';
 import { ip_cmsg_send, ipcm_init_sk } from './ip_sockglue.ts';
 import { inet_sk_flowi_flags, ip_route_output_flow, ip_sock_rt_scope } from './route.ts';
@@ -44,6 +45,11 @@ export function* udp_sendmsg(sk: sock, msg: msghdr): Sleeping<number> {
   if ((msg.msg_flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
   const corkreq = up.corkflag || (msg.msg_flags & MSG_MORE) !== 0;
   if (up.pending !== 0) return finish(sk, len, yield* appendMore(sk, up, msg, corkreq));
+  // Full: waited for here, since from the next line on nothing may sleep.
+  if (sk_wmem_alloc_get(sk) >= sk.sk_sndbuf) {
+    const refused = yield* waitForSendRoom(sk, (msg.msg_flags & MSG_DONTWAIT) !== 0);
+    if (refused < 0) return finish(sk, len, refused);
+  }
   const state = sock_net(sk).ipv4.udpSend;
   const bad = prepare(sk, up, msg, state);
   if (bad !== 0) return bad;

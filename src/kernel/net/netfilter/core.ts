@@ -150,4 +150,3 @@ export function NF_HOOK_LIST(
   }
   for (let skb = __skb_dequeue(passed); skb !== null; skb = __skb_dequeue(passed)) __skb_queue_tail(list, skb);
 }
-

@@ -14,6 +14,7 @@ import { __kfree_skb, alloc_skb, consume_skb } from '../../../../src/kernel/net/
 import { skb_copy_bits } from '../../../../src/kernel/net/core/skbuff_bits.ts';
 import { sk_add_backlog } from '../../../../src/kernel/net/core/sock_lock.ts';
 import * as tcp from '../../../../src/kernel/net/ipv4/tcp.ts';
+import { tcp_set_default_congestion_control } from '../../../../src/kernel/net/ipv4/tcp_cong.ts';
 import { tcp_init_transfer, tcp_rcv_established, tcp_rcv_state_process } from '../../../../src/kernel/net/ipv4/tcp_input.ts';
 import { tcphdr } from '../../../../src/kernel/uapi/in.ts';
 import { TCP_ESTABLISHED } from '../../../../src/kernel/uapi/tcp.ts';
@@ -77,7 +78,7 @@ export class TcpPair {
       options.setUp?.(tp);
     };
     if (options.congestion !== undefined)
-      this.host.run(() => tcp.tcp_set_default_congestion_control(this.host.network, options.congestion!));
+      this.host.run(() => tcp_set_default_congestion_control(this.host.network, options.congestion!));
     this.a = this.host.socket((tp) => {
       prepare(tp);
       this.#begin(tp);

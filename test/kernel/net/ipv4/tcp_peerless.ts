@@ -3,6 +3,7 @@
  * Linux has there, too; everything above it is the real thing: scheduler, timers, memory.
  */
 
+import { softnet_data } from '../../../../src/kernel/include/linux/netdevice.ts';
 import { type Sleeping, task_struct } from '../../../../src/kernel/include/linux/sched.ts';
 import type { sk_buff } from '../../../../src/kernel/include/linux/skbuff.ts';
 import { tcp_sk, tcp_sock } from '../../../../src/kernel/include/linux/tcp.ts';
@@ -97,6 +98,7 @@ export class PeerlessHost {
     this.network = new net(this.kernel);
     this.kernel.init_net = this.network;
     skb_init(this.kernel);
+    for (const pcpu of this.kernel.percpu) pcpu.softnet_data = new softnet_data();
     this.af_ops = {
       queue_xmit: (_sk, skb) => this.#take(skb),
       send_check: () => undefined,
