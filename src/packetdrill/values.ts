@@ -17,7 +17,8 @@ const KINDS: Readonly<Record<Expression['kind'], string>> = {
 
 /** A whole number; symbols and alternatives of symbols are numbers, too. */
 export function numberOf(expression: Expression | undefined): number {
-  switch (expression?.kind) {
+  if (expression === undefined) return mismatch('Too few arguments');
+  switch (expression.kind) {
     case 'number':
       return expression.value;
     case 'word':
@@ -25,8 +26,6 @@ export function numberOf(expression: Expression | undefined): number {
     case 'or':
       // Above 2^31 the operator's result would be negative.
       return (numberOf(expression.left) | numberOf(expression.right)) >>> 0;
-    case undefined:
-      return mismatch('Too few arguments');
     default:
       return mismatch(`Expected integer but got ${KINDS[expression.kind]}`);
   }

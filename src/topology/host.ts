@@ -50,9 +50,16 @@ export class Host {
     });
   }
 
-  /** Boots the kernel: subsystems, drivers, interface names. */
+  /** Boots the kernel: subsystems, drivers, interface names. Until `endSetup` its delays take no time, so that boot ends before the programs start. */
   boot(): void {
+    this.kernel.timeless = true;
     this.onCpu(() => start_kernel(this.kernel, { interfaceNames: this.nics.map(({ name }) => name) }));
+  }
+
+  /** Boot and set-up are over: from here on everything takes its time, and the accounts start. */
+  endSetup(): void {
+    this.kernel.timeless = false;
+    for (const cpu of this.machine.cpus) cpu.resetAccount();
   }
 
   /** Takes interfaces down and frees what the kernel still holds; returns what is left after that: leaks. */

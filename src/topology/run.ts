@@ -60,7 +60,7 @@ export function runTopology(topology: Topology, options: RunOptions, guest: Gues
   for (const host of network.hosts) configure(network, host);
   network.simulation.run(START_NS);
   checkSetup(network);
-  for (const host of network.hosts) for (const cpu of host.machine.cpus) cpu.resetAccount();
+  for (const host of network.hosts) host.endSetup();
   const session = new CaptureSession(options.directory, APPLICATION, network.names());
   const finishCaptures = attachCaptures(network, session);
   const trace = attachTrace(network, options.directory, options.trace);

@@ -3,12 +3,12 @@
  * when it likes (`complete`), as an interrupt would, and feeds received frames to its NAPI instance.
  */
 import {
-  type napi_struct,
   NETDEV_TX_BUSY,
   NETDEV_TX_OK,
   NETIF_F_HW_CSUM,
   NETIF_F_RXCSUM,
   NETIF_F_SG,
+  type napi_struct,
   type net_device,
   netdev_xmit_more,
   netif_tx_stop_queue,
@@ -33,6 +33,9 @@ export interface FakeOptions {
   /** Answer NETDEV_TX_BUSY when the ring is full instead of stopping the queue before. */
   readonly busy?: boolean;
   readonly features?: number;
+  readonly queueLength?: number;
+  /** ndo_tx_timeout. */
+  readonly txTimeout?: (queue: number) => void;
 }
 
 export const frameOf = (skb: sk_buff): Uint8Array => {
@@ -70,7 +73,9 @@ export class FakeDriver {
       },
       ndo_stop: () => 0,
       ndo_start_xmit: (skb) => this.#xmit(skb),
+      ...(options.txTimeout === undefined ? {} : { ndo_tx_timeout: (_dev, queue) => options.txTimeout!(queue) }),
     };
+    if (options.queueLength !== undefined) this.dev.tx_queue_len = options.queueLength;
     this.napi = netif_napi_add(this.dev, (_napi, budget) => this.#poll(budget));
     register_netdev(this.dev);
     dev_open(this.dev);

@@ -2,10 +2,11 @@
  * A booted kernel without a network card: memory, CPUs, timers, sk_buffs, network core, `lo`, offloads. For tests of parts of the stack;
  * whole hosts are made by topology/host.ts. Kernel code must run on a CPU: wrap it in `on`.
  */
-import { net } from '../../src/kernel/include/net/net_namespace.ts';
-import { Kernel } from '../../src/kernel/kernel.ts';
+
 import { loopback_net_init } from '../../src/kernel/drivers/net/loopback.ts';
+import { net } from '../../src/kernel/include/net/net_namespace.ts';
 import { workqueue_init } from '../../src/kernel/kernel/workqueue.ts';
+import { Kernel } from '../../src/kernel/kernel.ts';
 import { dev_open, net_dev_init } from '../../src/kernel/net/core/dev.ts';
 import { skb_init } from '../../src/kernel/net/core/skbuff.ts';
 import { ipv4_offload_init } from '../../src/kernel/net/ipv4/inet_offload.ts';

@@ -18,6 +18,7 @@ import { skb_init } from '../net/core/skbuff.ts';
 import { inet_init } from '../net/ipv4/af_inet_init.ts';
 import { inet_csk_reqsk_queue_drop } from '../net/ipv4/inet_connection_sock.ts';
 import { inet_twsk_deschedule_put } from '../net/ipv4/inet_timewait_sock.ts';
+import { ipv4_frags_exit_net } from '../net/ipv4/ip_fragment.ts';
 import { tcp_done } from '../net/ipv4/tcp_state.ts';
 import { TCP_NEW_SYN_RECV, TCP_TIME_WAIT } from '../uapi/tcp.ts';
 
@@ -55,6 +56,7 @@ export function stopKernel(stopped: Kernel): string[] {
   }
   closeConnections(stopped.init_net);
   for (const dev of [...stopped.init_net.dev_base]) dev_close(dev);
+  ipv4_frags_exit_net(stopped.init_net);
   igb_exit_module();
   return leaks(stopped);
 }

@@ -32,8 +32,8 @@ const MAX_RW_COUNT = 0x7fff_f000;
 
 /* socket() */
 
-export function __x64_sys_socket(family: number, type: number, protocol: number): Sleeping<number> {
-  return __sys_socket(family, type, protocol);
+export function* __x64_sys_socket(family: number, type: number, protocol: number): Sleeping<number> {
+  return yield* __sys_socket(family, type, protocol);
 }
 
 export function* __sys_socket(family: number, type: number, protocol: number): Sleeping<number> {
@@ -56,8 +56,8 @@ function* sock_map_fd(sock: socket, flags: number): Sleeping<number> {
 
 /* bind(), listen() */
 
-export function __x64_sys_bind(fd: number, umyaddr: sockaddr_in): Sleeping<number> {
-  return __sys_bind(fd, umyaddr);
+export function* __x64_sys_bind(fd: number, umyaddr: sockaddr_in): Sleeping<number> {
+  return yield* __sys_bind(fd, umyaddr);
 }
 
 export function* __sys_bind(fd: number, umyaddr: sockaddr_in): Sleeping<number> {
@@ -76,8 +76,8 @@ function* lockOf(sock: socket): Sleeping<sock> {
   return sk;
 }
 
-export function __x64_sys_listen(fd: number, backlog: number): Sleeping<number> {
-  return __sys_listen(fd, backlog);
+export function* __x64_sys_listen(fd: number, backlog: number): Sleeping<number> {
+  return yield* __sys_listen(fd, backlog);
 }
 
 export function* __sys_listen(fd: number, backlog: number): Sleeping<number> {
@@ -93,8 +93,8 @@ export function* __sys_listen(fd: number, backlog: number): Sleeping<number> {
 
 /* accept() */
 
-export function __x64_sys_accept(fd: number, upeer_sockaddr: sockaddr_in | null): Sleeping<number> {
-  return __sys_accept4(fd, upeer_sockaddr, 0);
+export function* __x64_sys_accept(fd: number, upeer_sockaddr: sockaddr_in | null): Sleeping<number> {
+  return yield* __sys_accept4(fd, upeer_sockaddr, 0);
 }
 
 export function* __sys_accept4(fd: number, upeer_sockaddr: sockaddr_in | null, flags: number): Sleeping<number> {
@@ -129,8 +129,8 @@ function* do_accept(sock: socket, upeer_sockaddr: sockaddr_in | null): Sleeping<
 
 /* connect() */
 
-export function __x64_sys_connect(fd: number, uservaddr: sockaddr_in): Sleeping<number> {
-  return __sys_connect(fd, uservaddr);
+export function* __x64_sys_connect(fd: number, uservaddr: sockaddr_in): Sleeping<number> {
+  return yield* __sys_connect(fd, uservaddr);
 }
 
 export function* __sys_connect(fd: number, uservaddr: sockaddr_in): Sleeping<number> {
@@ -173,7 +173,7 @@ function move_addr_to_user(address: sockaddr_in, uaddr: sockaddr_in): void {
 
 /* send */
 
-export function __x64_sys_sendto(
+export function* __x64_sys_sendto(
   fd: number,
   buff: Uint8Array,
   offset: number,
@@ -181,7 +181,7 @@ export function __x64_sys_sendto(
   flags: number,
   addr: sockaddr_in | null,
 ): Sleeping<number> {
-  return __sys_sendto(fd, buff, offset, len, flags, addr);
+  return yield* __sys_sendto(fd, buff, offset, len, flags, addr);
 }
 
 /** Sends `len` bytes of `buff` from `offset` on. */
@@ -211,7 +211,7 @@ export function* __sys_sendmsg(fd: number, msg: msghdr, flags: number): Sleeping
 
 /* receive */
 
-export function __x64_sys_recvfrom(
+export function* __x64_sys_recvfrom(
   fd: number,
   ubuf: Uint8Array,
   offset: number,
@@ -219,7 +219,7 @@ export function __x64_sys_recvfrom(
   flags: number,
   addr: sockaddr_in | null,
 ): Sleeping<number> {
-  return __sys_recvfrom(fd, ubuf, offset, size, flags, addr);
+  return yield* __sys_recvfrom(fd, ubuf, offset, size, flags, addr);
 }
 
 /** Receives up to `size` bytes into `ubuf` from `offset` on; the sender's address goes to `addr`. */
@@ -249,8 +249,8 @@ export function* __sys_recvmsg(fd: number, msg: msghdr, flags: number): Sleeping
 
 /* shutdown() and options */
 
-export function __x64_sys_shutdown(fd: number, how: number): Sleeping<number> {
-  return __sys_shutdown(fd, how);
+export function* __x64_sys_shutdown(fd: number, how: number): Sleeping<number> {
+  return yield* __sys_shutdown(fd, how);
 }
 
 export function* __sys_shutdown(fd: number, how: number): Sleeping<number> {
@@ -262,8 +262,8 @@ export function* __sys_shutdown(fd: number, how: number): Sleeping<number> {
   return err;
 }
 
-export function __x64_sys_setsockopt(fd: number, level: number, optname: number, value: unknown): Sleeping<number> {
-  return __sys_setsockopt(fd, level, optname, value);
+export function* __x64_sys_setsockopt(fd: number, level: number, optname: number, value: unknown): Sleeping<number> {
+  return yield* __sys_setsockopt(fd, level, optname, value);
 }
 
 export function* __sys_setsockopt(fd: number, level: number, optname: number, value: unknown): Sleeping<number> {

@@ -4,12 +4,12 @@
  */
 import { kernel } from '../../current.ts';
 import type { pci_dev, pci_device_id, pci_driver } from '../../include/linux/pci.ts';
-import { pci_scan_slots } from './probe.ts';
+import { scanSlots } from './probe.ts';
 
 /** Offers the driver every device that nobody has. Returns the first error of a probe, or 0. */
 export function pci_register_driver(driver: pci_driver): number {
   let result = 0;
-  pci_scan_slots();
+  scanSlots();
   for (const pdev of kernel().pci_devices) {
     const error = pci_device_probe(driver, pdev);
     if (result === 0) result = error;

@@ -7,7 +7,7 @@ import { kernel } from '../../current.ts';
 import { pci_dev } from '../../include/linux/pci.ts';
 
 /** Makes a pci_dev of each device that has none yet. */
-export function pci_scan_slots(): void {
+export function scanSlots(): void {
   const found = kernel().pci_devices;
   const slots = kernel().machine.slots;
   for (let bus = found.length; bus < slots.length; bus++) {

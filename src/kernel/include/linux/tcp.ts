@@ -50,7 +50,7 @@ export class tcp_fastopen_cookie {
 
 export interface tcp_fastopen_request {
   cookie: tcp_fastopen_cookie;
-  data: import("../net/sock.ts").msghdr | null;
+  data: import('../net/sock.ts').msghdr | null;
   size: number;
   copied: number;
   uarg: unknown;

@@ -3,6 +3,7 @@
  * Tables that belong to one file of net/ hang here and are made by that file's init function.
  */
 import { InvariantError } from '../../../sim/invariant.ts';
+import { sysctl_registry } from '../../kernel/sysctl.ts';
 import type { Kernel } from '../../kernel.ts';
 import type { siphash_key_t } from '../../lib/siphash.ts';
 import { snmp4_icmp_list, snmp4_ipstats_list, snmp4_net_list, snmp4_tcp_list, snmp4_udp_list } from '../../uapi/snmp.ts';
@@ -52,6 +53,7 @@ export class ipv4Entries {
   raw_local_deliver: ((skb: sk_buff, protocol: number) => boolean) | null = null;
   raw_icmp_error: ((skb: sk_buff, protocol: number, info: number) => void) | null = null;
   ping_rcv: ((skb: sk_buff) => number) | null = null;
+  ping_err: ((skb: sk_buff, info: number) => void) | null = null;
 }
 
 function unset(): never {
@@ -308,6 +310,8 @@ export class net {
   arp_tbl: neigh_table = null as unknown as neigh_table;
   /** A destination that discards, for sockets without route. */
   blackhole_dst: dst_entry | null = null;
+  /** Kernel parameters by name. */
+  readonly sysctls = new sysctl_registry();
   /** By name of the protocol; made by proto_register(). */
   readonly proto_memory = new Map<string, proto_memory>();
   /** What socket() finds by family: net/socket.ts. */

@@ -1,15 +1,8 @@
 /** include/net/sch_generic.h: queueing disciplines. */
 
 import type { net_device, netdev_queue } from '../linux/netdevice.ts';
-import {
-  __skb_dequeue,
-  __skb_queue_head,
-  __skb_queue_tail,
-  type sk_buff,
-  sk_buff_head,
-  skb_is_gso,
-} from '../linux/skbuff.ts';
 import { NET_XMIT_CN, NET_XMIT_DROP, NET_XMIT_SUCCESS } from '../linux/netdevice.ts';
+import { __skb_dequeue, __skb_queue_head, __skb_queue_tail, type sk_buff, sk_buff_head, skb_is_gso } from '../linux/skbuff.ts';
 import { SKB_DROP_REASON_QDISC_CONGESTED, SKB_DROP_REASON_QDISC_DROP, SKB_DROP_REASON_QDISC_OVERLIMIT } from './dropreason.ts';
 
 export const __QDISC_STATE_SCHED = 1 << 0;

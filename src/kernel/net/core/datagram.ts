@@ -4,7 +4,7 @@
 import { kernel, trace } from '../../current.ts';
 import { chargeCopy, type sk_buff, skb_headlen } from '../../include/linux/skbuff.ts';
 import { memcpy } from '../../include/linux/string.ts';
-import { type msghdr, msg_data_left } from '../../include/net/sock.ts';
+import { msg_data_left, type msghdr } from '../../include/net/sock.ts';
 import { csum_add, csum_fold, csum_partial } from '../../lib/checksum.ts';
 import { EFAULT, EINVAL } from '../../uapi/errno.ts';
 import { skb_checksum } from './skbuff_bits.ts';

@@ -18,9 +18,9 @@ import {
   NETIF_F_IPV6_CSUM,
   NETIF_F_SG,
   NETIF_F_TSO,
-  NETIF_F_TSO6,
   NETIF_F_TSO_ECN,
   NETIF_F_TSO_MANGLEID,
+  NETIF_F_TSO6,
   type net_device,
   type netdev_queue,
   netif_tx_queue_stopped,
@@ -80,7 +80,8 @@ export function validate_xmit_skb_list(skb: sk_buff | null, dev: net_device): sk
 /** The packet, or the chain of segments it becomes; null when it had to be dropped. */
 export function validate_xmit_skb(skb: sk_buff, dev: net_device): sk_buff | null {
   const features = netif_skb_features(skb);
-  let valid: sk_buff | null = skb_vlan_tag_present(skb) && (features & NETIF_F_HW_VLAN_CTAG_TX) === 0 ? vlan_insert_tag_set_proto(skb) : skb;
+  let valid: sk_buff | null =
+    skb_vlan_tag_present(skb) && (features & NETIF_F_HW_VLAN_CTAG_TX) === 0 ? vlan_insert_tag_set_proto(skb) : skb;
   if (valid === null) dev.tx_dropped++;
   else if (netif_needs_gso(valid, features)) valid = softwareGso(valid, dev, features);
   else if (!prepare(valid, features)) {

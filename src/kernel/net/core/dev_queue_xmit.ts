@@ -38,7 +38,7 @@ import {
   TCQ_F_CAN_BYPASS,
   TCQ_F_NOLOCK,
 } from '../../include/net/sch_generic.ts';
-import { type sock, sk_fullsock } from '../../include/net/sock.ts';
+import { sk_fullsock, type sock } from '../../include/net/sock.ts';
 import { local_bh_disable, local_bh_enable } from '../../kernel/softirq.ts';
 import { ENETDOWN } from '../../uapi/errno.ts';
 import { __qdisc_run, nolock_qdisc_is_empty, qdisc_run, qdisc_run_begin, qdisc_run_end, sch_direct_xmit } from '../sched/sch_generic.ts';

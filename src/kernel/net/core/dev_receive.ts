@@ -211,8 +211,7 @@ function __netif_receive_skb_list_core(list: sk_buff_head): void {
 function __netif_receive_skb_list_ptype(list: sk_buff_head, handler: packet_type | null, orig_dev: net_device | null): void {
   if (handler === null || list.qlen === 0) return;
   if (handler.list_func !== undefined) handler.list_func(list, handler, orig_dev!);
-  else
-    for (let skb = __skb_dequeue(list); skb !== null; skb = __skb_dequeue(list)) handler.func(skb, skb.dev!, handler, orig_dev!);
+  else for (let skb = __skb_dequeue(list); skb !== null; skb = __skb_dequeue(list)) handler.func(skb, skb.dev!, handler, orig_dev!);
 }
 
 /* Timestamps */

@@ -10,7 +10,7 @@ import type { sk_buff } from '../../include/linux/skbuff.ts';
 import type { flow_keys } from '../../include/net/flow_dissector.ts';
 import type { net } from '../../include/net/net_namespace.ts';
 import { ETH_P_ARP, ETH_P_IP } from '../../uapi/if_ether.ts';
-import { IP_MF, IP_OFFSET, IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP, iphdr, ip_hdrlen } from '../../uapi/in.ts';
+import { IP_MF, IP_OFFSET, IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP, ip_hdrlen, iphdr } from '../../uapi/in.ts';
 import { skb_copy_bits } from './skbuff_bits.ts';
 
 export const skb_get_hash = (skb: sk_buff): number => {

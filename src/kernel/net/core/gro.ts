@@ -12,8 +12,8 @@ import {
   GRO_MERGED_FREE,
   GRO_NORMAL,
   type gro_list,
-  type napi_struct,
   NETIF_F_GRO,
+  type napi_struct,
 } from '../../include/linux/netdevice.ts';
 import {
   __skb_header_release,
@@ -42,7 +42,7 @@ import {
   skb_set_network_header,
 } from '../../include/linux/skbuff.ts';
 import { SKB_CONSUMED } from '../../include/net/dropreason.ts';
-import { skb_gro_len, skb_gro_offset, type packet_offload } from '../../include/net/gro.ts';
+import { type packet_offload, skb_gro_len, skb_gro_offset } from '../../include/net/gro.ts';
 import type { net } from '../../include/net/net_namespace.ts';
 import { jiffies } from '../../kernel/time/timer.ts';
 import { csum_add, csum_fold } from '../../lib/checksum.ts';
@@ -306,7 +306,8 @@ export function napi_gro_complete(napi: napi_struct, skb: sk_buff): void {
 
 /** Completes what is held: all, or (`flush_old`) what was there before this jiffy. */
 export function napi_gro_flush(napi: napi_struct, flush_old: boolean): void {
-  for (let index = 0, bits = napi.gro_bitmask; bits !== 0; index++, bits >>>= 1) if ((bits & 1) !== 0) __gro_flush_chain(napi, index, flush_old);
+  for (let index = 0, bits = napi.gro_bitmask; bits !== 0; index++, bits >>>= 1)
+    if ((bits & 1) !== 0) __gro_flush_chain(napi, index, flush_old);
 }
 
 /** Oldest first: they are at the end. */

@@ -16,7 +16,6 @@ import {
   skb_headroom,
   skb_network_offset,
   skb_peek_tail,
-  skb_push,
 } from '../../include/linux/skbuff.ts';
 import { GFP_ATOMIC } from '../../include/linux/types.ts';
 import {

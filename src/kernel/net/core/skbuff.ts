@@ -50,8 +50,8 @@ import {
   skb_unref,
 } from '../../include/linux/skbuff.ts';
 import { GFP_ATOMIC, type gfp_t } from '../../include/linux/types.ts';
-import { dst_clone, skb_dst_drop } from '../../include/net/dst.ts';
 import { SKB_CONSUMED, SKB_DROP_REASON_NOT_SPECIFIED, SKB_DROP_REASON_QUEUE_PURGE } from '../../include/net/dropreason.ts';
+import { dst_clone, skb_dst_drop } from '../../include/net/dst.ts';
 import type { sock } from '../../include/net/sock.ts';
 import type { Kernel } from '../../kernel.ts';
 import { get_page, type page, put_page } from '../../mm/page_alloc.ts';

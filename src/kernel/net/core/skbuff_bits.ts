@@ -5,7 +5,7 @@
 import { kernel } from '../../current.ts';
 import { chargeCopy, type sk_buff, skb_headlen, skb_put } from '../../include/linux/skbuff.ts';
 import { memcpy } from '../../include/linux/string.ts';
-import { type msghdr, msg_data_left, type sock } from '../../include/net/sock.ts';
+import { msg_data_left, type msghdr, type sock } from '../../include/net/sock.ts';
 import { csum_block_add, csum_partial } from '../../lib/checksum.ts';
 import type { page } from '../../mm/page_alloc.ts';
 import { EFAULT } from '../../uapi/errno.ts';

@@ -5,11 +5,6 @@
 import { this_cpu } from '../../../machine/cpu.ts';
 import { SO_EE_ORIGIN_TIMESTAMPING, sock_exterr_skb } from '../../include/linux/errqueue.ts';
 import {
-  SOF_TIMESTAMPING_OPT_ID,
-  SOF_TIMESTAMPING_OPT_TSONLY,
-  SOF_TIMESTAMPING_OPT_TX_SWHW,
-} from '../../uapi/net_tstamp.ts';
-import {
   __skb_dequeue,
   __skb_queue_tail,
   PACKET_OUTGOING,
@@ -22,6 +17,7 @@ import { skb_dst_force } from '../../include/net/dst.ts';
 import { SOCK_DEAD, type sock, sock_flag } from '../../include/net/sock.ts';
 import { ENOMEM, ENOMSG } from '../../uapi/errno.ts';
 import { IPPROTO_TCP } from '../../uapi/in.ts';
+import { SOF_TIMESTAMPING_OPT_ID, SOF_TIMESTAMPING_OPT_TSONLY, SOF_TIMESTAMPING_OPT_TX_SWHW } from '../../uapi/net_tstamp.ts';
 import { alloc_skb, kfree_skb, skb_clone } from './skbuff.ts';
 
 function sock_rmem_free(skb: sk_buff): void {

@@ -11,9 +11,9 @@ import {
   SKB_META_SIZE,
   SKB_TRUESIZE,
   type sk_buff,
-  type skb_coalesce_result,
   skb_can_coalesce,
   skb_cloned,
+  type skb_coalesce_result,
   skb_end_offset,
   skb_fill_page_desc,
   skb_has_frag_list,
@@ -164,7 +164,8 @@ export function skb_try_coalesce(to: sk_buff, from: sk_buff, result: skb_coalesc
     if (len > 0) copyInto(to, from, len);
     return true;
   }
-  if (skb_has_frag_list(to) || skb_has_frag_list(from) || to.shinfo.destructor_arg !== null || from.shinfo.destructor_arg !== null) return false;
+  if (skb_has_frag_list(to) || skb_has_frag_list(from) || to.shinfo.destructor_arg !== null || from.shinfo.destructor_arg !== null)
+    return false;
   const delta = skb_headlen(from) > 0 ? stealHead(to, from) : truesizeOfFrags(to, from);
   if (delta < 0) return false;
   result.fragstolen = skb_headlen(from) > 0;

@@ -2,7 +2,14 @@
  * net/core/skbuff.c, linux/if_vlan.h: VLAN tags (IEEE 802.1Q) between the packet and its metadata.
  * Out, for devices that do not insert tags: `vlan_insert_tag_set_proto`. In, for devices that do not strip them: `skb_vlan_untag`.
  */
-import { __vlan_hwaccel_clear_tag, __vlan_hwaccel_put_tag, type sk_buff, skb_push, skb_reset_mac_len, skb_reset_network_header } from '../../include/linux/skbuff.ts';
+import {
+  __vlan_hwaccel_clear_tag,
+  __vlan_hwaccel_put_tag,
+  type sk_buff,
+  skb_push,
+  skb_reset_mac_len,
+  skb_reset_network_header,
+} from '../../include/linux/skbuff.ts';
 import { memcpy } from '../../include/linux/string.ts';
 import { GFP_ATOMIC } from '../../include/linux/types.ts';
 import { ETH_ALEN, ETH_P_802_2, ETH_P_802_3_MIN, VLAN_HLEN } from '../../uapi/if_ether.ts';

@@ -1,8 +1,26 @@
 /**
  * net/ethernet/eth.c: Ethernet headers. Out: `eth_header`, or the copy that neighbours keep (`eth_header_cache`). In: `eth_type_trans`.
  */
-import { IFF_BROADCAST, IFF_LOOPBACK, IFF_MULTICAST, IFF_NOARP, IFF_TX_SKB_SHARING, type header_ops, type net_device, netif_running } from '../../include/linux/netdevice.ts';
-import { PACKET_BROADCAST, PACKET_HOST, PACKET_MULTICAST, PACKET_OTHERHOST, type sk_buff, skb_pull, skb_push, skb_reset_mac_header } from '../../include/linux/skbuff.ts';
+import {
+  type header_ops,
+  IFF_BROADCAST,
+  IFF_LOOPBACK,
+  IFF_MULTICAST,
+  IFF_NOARP,
+  IFF_TX_SKB_SHARING,
+  type net_device,
+  netif_running,
+} from '../../include/linux/netdevice.ts';
+import {
+  PACKET_BROADCAST,
+  PACKET_HOST,
+  PACKET_MULTICAST,
+  PACKET_OTHERHOST,
+  type sk_buff,
+  skb_pull,
+  skb_push,
+  skb_reset_mac_header,
+} from '../../include/linux/skbuff.ts';
 import type { hh_cache, neighbour } from '../../include/net/neighbour.ts';
 import { EADDRNOTAVAIL, EBUSY } from '../../uapi/errno.ts';
 import { ETH_ALEN, ETH_DATA_LEN, ETH_HLEN, ETH_MIN_MTU, ETH_P_802_2, ETH_P_802_3_MIN } from '../../uapi/if_ether.ts';

@@ -3,7 +3,6 @@
  * Apart from af_inet.ts, because it knows TCP, which knows that one.
  */
 
-import type { packet_type } from '../../include/linux/netdevice.ts';
 import { tcp_sock } from '../../include/linux/tcp.ts';
 import { udp_sock } from '../../include/linux/udp.ts';
 import type { net } from '../../include/net/net_namespace.ts';
@@ -16,13 +15,12 @@ import {
   type socket,
 } from '../../include/net/sock.ts';
 import { EOPNOTSUPP } from '../../uapi/errno.ts';
-import { ETH_P_IP } from '../../uapi/if_ether.ts';
 import { IPPROTO_ICMP, IPPROTO_IP, IPPROTO_TCP, IPPROTO_UDP } from '../../uapi/in.ts';
 import { AF_INET, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM } from '../../uapi/socket.ts';
 import { datagram_poll } from '../core/datagram_recv.ts';
-import { dev_add_pack } from '../core/dev.ts';
 import { proto_register } from '../core/sock_life.ts';
 import { sk_set_peek_off } from '../core/sock_setsockopt.ts';
+import { sysctl_core_init } from '../core/sysctl_net_core.ts';
 import { sock_register } from '../socket.ts';
 import {
   inet_accept,
@@ -45,6 +43,7 @@ import { ipv4_offload_init } from './inet_offload.ts';
 import { ipLayerInit } from './ip_layer.ts';
 import { ping_init, ping_prot, ping_sock } from './ping.ts';
 import { raw_init, raw_prot, raw_sock } from './raw.ts';
+import { sysctl_ipv4_init } from './sysctl_net_ipv4.ts';
 import { tcp_init, tcp_poll, tcp_set_rcvlowat } from './tcp.ts';
 import { tcp_prot, tcp_protocol, tcp_v4_init } from './tcp_ipv4.ts';
 import { udp_err, udp_poll, udp_prot, udp_rcv } from './udp.ts';
@@ -123,4 +122,6 @@ export function inet_init(network: net): void {
   tcp_init(network);
   tcp_v4_init(network);
   ipv4_offload_init(network);
+  sysctl_core_init(network);
+  sysctl_ipv4_init(network);
 }

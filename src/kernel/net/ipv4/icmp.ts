@@ -25,7 +25,7 @@ import { flowi4, inet_sk, inet_sock } from '../../include/net/inet_sock.ts';
 import { IPTOS_PREC_INTERNETCONTROL, ip_hdr, ipcm_cookie, RT_TOS } from '../../include/net/ip.ts';
 import { RT_SCOPE_LINK } from '../../include/net/ip_fib.ts';
 import { l3mdev_master_ifindex_rcu } from '../../include/net/l3mdev.ts';
-import { ICMP_INC_STATS, ICMPMSG_INC_STATS, type net, type net_protocol } from '../../include/net/net_namespace.ts';
+import { ICMP_INC_STATS, ICMPMSG_INC_STATS, type net } from '../../include/net/net_namespace.ts';
 import { flowi4Clear, RTCF_BROADCAST, RTCF_LOCAL, RTCF_MULTICAST } from '../../include/net/route.ts';
 import { type proto, SOCK_USE_WRITE_QUEUE, type sock, sock_set_flag } from '../../include/net/sock.ts';
 import { local_bh_disable, local_bh_enable } from '../../kernel/softirq.ts';
@@ -71,7 +71,7 @@ import { inet_select_addr } from './devinet.ts';
 import { fib_compute_spec_dst, inet_addr_type_dev_table } from './fib_frontend.ts';
 import { inet_getpeer_v4, inet_peer_xrlim_allow } from './inetpeer.ts';
 import { ip_append_data, ip_flush_pending_frames, ip_push_pending_frames } from './ip_output.ts';
-import { ip_route_output_key, ip_route_output_key_hash } from './route.ts';
+import { ip_route_output_key, ip_route_output_key_hash, ipv4_redirect, ipv4_update_pmtu } from './route.ts';
 
 export { icmp_err_convert, icmp_out_count, icmp_send } from '../../include/net/icmp.ts';
 
@@ -491,12 +491,16 @@ function icmpError(network: net, skb: sk_buff, reason: number): number {
   return NET_RX_DROP;
 }
 
-/** An error came back for a message of ours: ping sockets want to know. Simplified: frag-needed about pings does not reach the route here. */
-function icmp_err(_skb: sk_buff, _info: number): number {
+/** An error came back for a message of ours: sent by a ping socket (which hears of it), or an echo reply of the stack's own. */
+export function icmp_err(skb: sk_buff, info: number): number {
+  const network = skb._skb_refdst!.dev.nd_net;
+  const quoted = skb.mem.u8[skb.data + ((skb.mem.u8[skb.data]! & 15) << 2)]!;
+  const { type, code } = icmp_hdr(skb);
+  if (quoted !== ICMP_ECHOREPLY) network.ipv4.entries.ping_err?.(skb, info);
+  else if (type === ICMP_DEST_UNREACH && code === ICMP_FRAG_NEEDED) ipv4_update_pmtu(skb, network, info, 0, IPPROTO_ICMP);
+  else if (type === ICMP_REDIRECT) ipv4_redirect(skb, network, 0, IPPROTO_ICMP);
   return 0;
 }
-
-export const icmp_protocol: net_protocol = { handler: icmp_rcv, err_handler: icmp_err, no_policy: true };
 
 /* Initialisation */
 
@@ -521,7 +525,7 @@ const icmp_ctl_prot: proto = {
   no_autobind: true,
 };
 
-/** The socket that sends; protocol number 1; tokens. Simplified: one socket a host, where Linux has one a CPU (a path runs atomically here). */
+/** The socket that sends, and the limits. Simplified: one socket a host, where Linux has one a CPU (a path runs atomically here). */
 export function icmp_init(network: net): void {
   const sk = new inet_sock(network, AF_INET, icmp_ctl_prot);
   sock_init_data(null, sk);
@@ -536,5 +540,4 @@ export function icmp_init(network: net): void {
   ipv4.icmp_sk = sk;
   ipv4.entries.__icmp_send = __icmp_send;
   ipv4.sysctl_icmp_ratelimit = msecs_to_jiffies(1000);
-  network.inet_protos[IPPROTO_ICMP] = icmp_protocol;
 }

@@ -57,6 +57,16 @@ export function ipfrag_init(network: net): void {
   network.ipv4.sysctl_ipfrag_time = IP_FRAG_TIME_SECONDS * network.kernel.HZ;
 }
 
+/** The network goes: so does what waits for reassembly. */
+export function ipv4_frags_exit_net(network: net): void {
+  for (const head of [...network.ipv4.fqdir.rhashtable.values()]) {
+    for (let qp: ipq | null = head; qp !== null; qp = qp.next) {
+      inet_frag_kill(qp);
+      inet_frag_destroy(qp, SKB_DROP_REASON_NOT_SPECIFIED);
+    }
+  }
+}
+
 /** Takes a fragment. 0: `skb` is the whole datagram now; -EINPROGRESS: it was kept; other errors: it was dropped. */
 export function ip_defrag(network: net, skb: sk_buff, user: number): number {
   l3mdev_master_ifindex_rcu(skb.dev);

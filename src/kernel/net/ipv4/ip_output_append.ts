@@ -49,7 +49,6 @@ import {
   ipcm_cookie,
 } from '../../include/net/ip.ts';
 import { FLOWI_FLAG_ANYSRC, RTN_MULTICAST } from '../../include/net/ip_fib.ts';
-import type { net } from '../../include/net/net_namespace.ts';
 import { flowi4_init_output } from '../../include/net/route.ts';
 import { type msghdr, PAGE_FRAG_ORDER, SOCK_NOSPACE, sk_wmem_alloc_get, type sock, sock_error, sock_net } from '../../include/net/sock.ts';
 import { csum_add, csum_block_add, csum_fold, csum_partial, csum_sub } from '../../lib/checksum.ts';

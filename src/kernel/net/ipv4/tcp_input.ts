@@ -137,7 +137,7 @@ function predict(sk: sock, tp: tcp_sock, skb: sk_buff): number {
   if (skb.len === tp.tcp_header_len) predictedAck(sk, tp, skb, delta);
   else {
     TCP_INC_STATS(sock_net(sk), TCP_MIB_INERRS);
-    tcp_drop_reason(sk, skb, SKB_DROP_REASON_PKT_TOO_SMALL);
+    tcp_drop_reason(sk, skb, SKB_DROP_REASON_PKT_TOO_SMALL, 'tcp_rcv_established');
   }
   return DONE;
 }
@@ -146,7 +146,7 @@ function badChecksum(sk: sock, skb: sk_buff): void {
   trace().tcp_bad_csum?.(skb);
   TCP_INC_STATS(sock_net(sk), TCP_MIB_CSUMERRORS);
   TCP_INC_STATS(sock_net(sk), TCP_MIB_INERRS);
-  tcp_drop_reason(sk, skb, SKB_DROP_REASON_TCP_CSUM);
+  tcp_drop_reason(sk, skb, SKB_DROP_REASON_TCP_CSUM, 'tcp_rcv_established');
 }
 
 /** Checksum and flags; false when the segment was dropped for them. */
@@ -156,7 +156,7 @@ function isWellFormed(sk: sock, skb: sk_buff): boolean {
     return false;
   }
   if ((skb.tcp.tcp_flags & (TCPHDR_ACK | TCPHDR_RST | TCPHDR_SYN)) !== 0) return true;
-  tcp_drop_reason(sk, skb, SKB_DROP_REASON_TCP_FLAGS);
+  tcp_drop_reason(sk, skb, SKB_DROP_REASON_TCP_FLAGS, 'tcp_rcv_established');
   return false;
 }
 
@@ -173,7 +173,7 @@ export function tcp_rcv_established(sk: sock, skb: sk_buff): void {
   if (from !== STEP5 && !tcp_validate_incoming(sk, skb, true)) return;
   const result = tcp_ack(sk, skb, FLAG_SLOWPATH | FLAG_UPDATE_TS_RECENT);
   if (result < 0) {
-    tcp_drop_reason(sk, skb, -result);
+    tcp_drop_reason(sk, skb, -result, 'tcp_rcv_established');
     return;
   }
   tcp_rcv_rtt_measure_ts(sk, skb);

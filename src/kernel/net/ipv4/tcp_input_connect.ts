@@ -135,7 +135,7 @@ function forgetOptions(tp: tcp_sock, saved_clamp: number): void {
 
 function discardAndUndo(sk: sock, skb: sk_buff, saved_clamp: number, reason: number): number {
   forgetOptions(tcp_sk(sk), saved_clamp);
-  tcp_drop_reason(sk, skb, reason);
+  tcp_drop_reason(sk, skb, reason, 'tcp_rcv_synsent_state_process');
   return 0;
 }
 

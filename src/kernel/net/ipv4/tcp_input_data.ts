@@ -54,7 +54,7 @@ export function tcp_data_ready(sk: sock): void {
 function outOfWindow(sk: sock, skb: sk_buff, reason: number): void {
   tcp_enter_quickack_mode(sk, TCP_MAX_QUICKACKS);
   inet_csk_schedule_ack(sk);
-  tcp_drop_reason(sk, skb, reason);
+  tcp_drop_reason(sk, skb, reason, 'tcp_data_queue');
 }
 
 /** No memory: the window closes. One segment is always taken, and a bare FIN costs nothing. False if it was dropped. */
@@ -65,7 +65,7 @@ function scheduleOrDrop(sk: sock, skb: sk_buff): boolean {
   sk.sk_data_ready(sk);
   if (skb_queue_len(sk.sk_receive_queue) !== 0 && skb.len !== 0) {
     NET_INC_STATS(sock_net(sk), LINUX_MIB_TCPRCVQDROP);
-    tcp_drop_reason(sk, skb, SKB_DROP_REASON_PROTO_MEM);
+    tcp_drop_reason(sk, skb, SKB_DROP_REASON_PROTO_MEM, 'tcp_data_queue');
     return false;
   }
   sk_forced_mem_schedule(sk, skb.truesize);

@@ -23,9 +23,10 @@ import { tcp_time_wait } from './tcp_minisocks.ts';
 import { tcp_send_ack } from './tcp_output_send.ts';
 import { tcp_done_with_error, tcp_set_state } from './tcp_state.ts';
 
-export function tcp_drop_reason(sk: sock, skb: sk_buff, reason: number): void {
+/** Inlined by gcc: the tracepoint shows the caller, `location`. */
+export function tcp_drop_reason(sk: sock, skb: sk_buff, reason: number, location: string): void {
   sk.sk_drops += skbGsoSegs(skb);
-  sk_skb_reason_drop(sk, skb, reason, 'tcp_drop_reason');
+  sk_skb_reason_drop(sk, skb, reason, location);
 }
 
 /** RFC 9293 (3.10.7.4), second: the error is what the user would get from a BSD. */

@@ -71,7 +71,7 @@ export function tcp_ofo_queue(sk: sock): void {
     __skb_unlink(skb, queue);
     if (queue.next === null) tp.ooo_last_skb = null;
     if (!after(skb.tcp.end_seq, tp.rcv_nxt)) {
-      tcp_drop_reason(sk, skb, SKB_DROP_REASON_TCP_OFO_DROP);
+      tcp_drop_reason(sk, skb, SKB_DROP_REASON_TCP_OFO_DROP, 'tcp_ofo_queue');
       continue;
     }
     const tail = skb_peek_tail(sk.sk_receive_queue);
@@ -96,7 +96,7 @@ function coalesced(sk: sock, skb: sk_buff): null {
 
 function dropDuplicate(sk: sock, skb: sk_buff): void {
   NET_INC_STATS(sock_net(sk), LINUX_MIB_TCPOFOMERGE);
-  tcp_drop_reason(sk, skb, SKB_DROP_REASON_TCP_OFOMERGE);
+  tcp_drop_reason(sk, skb, SKB_DROP_REASON_TCP_OFOMERGE, 'tcp_data_queue_ofo');
 }
 
 /** Finds the segment's place; it may be merged or found there already: then null, else the segment, queued. */
@@ -149,7 +149,7 @@ export function tcp_data_queue_ofo(sk: sock, skb: sk_buff): void {
   if (!tcp_try_rmem_schedule(sk, skb, skb.truesize)) {
     NET_INC_STATS(sock_net(sk), LINUX_MIB_TCPOFODROP);
     sk.sk_data_ready(sk);
-    tcp_drop_reason(sk, skb, SKB_DROP_REASON_PROTO_MEM);
+    tcp_drop_reason(sk, skb, SKB_DROP_REASON_PROTO_MEM, 'tcp_data_queue_ofo');
     return;
   }
   tcp_measure_rcv_mss(sk, skb);

@@ -153,7 +153,7 @@ function tcp_prune_ofo_queue(sk: sock, in_skb: sk_buff): boolean {
     pruned = true;
     __skb_unlink(skb, queue);
     goal -= skb.truesize;
-    tcp_drop_reason(sk, skb, SKB_DROP_REASON_TCP_OFO_QUEUE_PRUNE);
+    tcp_drop_reason(sk, skb, SKB_DROP_REASON_TCP_OFO_QUEUE_PRUNE, 'tcp_prune_ofo_queue');
     tp.ooo_last_skb = queue.prev;
     if (queue.prev === null || goal <= 0) {
       if (tcp_can_ingest(sk) && !tcp_under_memory_pressure(sk)) break;

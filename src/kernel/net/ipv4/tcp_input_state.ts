@@ -78,7 +78,7 @@ const CONSUME = 1;
 const ABORT = 2;
 
 function discard(sk: sock, skb: sk_buff, reason: number): number {
-  tcp_drop_reason(sk, skb, reason);
+  tcp_drop_reason(sk, skb, reason, 'tcp_rcv_state_process');
   return 0;
 }
 
@@ -235,7 +235,7 @@ function rejectAck(sk: sock, skb: sk_buff): number {
   if (sk.skc_state === TCP_SYN_RECV) return result === 0 ? SKB_DROP_REASON_TCP_OLD_ACK : -result;
   if (result === 0) return 0;
   tcp_send_challenge_ack(sk);
-  tcp_drop_reason(sk, skb, -result);
+  tcp_drop_reason(sk, skb, -result, 'tcp_rcv_state_process');
   return -1;
 }
 

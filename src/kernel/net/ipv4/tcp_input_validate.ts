@@ -105,7 +105,7 @@ function pawsRejected(sk: sock, skb: sk_buff, reason: number): false {
     NET_INC_STATS(sock_net(sk), LINUX_MIB_PAWSESTABREJECTED);
     if (!tcp_oow_rate_limited(sock_net(sk), skb, LINUX_MIB_TCPACKSKIPPEDPAWS, tp)) tcp_send_dupack(sk, skb);
   }
-  tcp_drop_reason(sk, skb, reason);
+  tcp_drop_reason(sk, skb, reason, 'tcp_validate_incoming');
   return false;
 }
 
@@ -116,7 +116,7 @@ function outOfSequence(sk: sock, skb: sk_buff, reason: number): false {
     if (reason !== SKB_DROP_REASON_TCP_OLD_SEQUENCE) NET_INC_STATS(sock_net(sk), LINUX_MIB_BEYOND_WINDOW);
     if (!tcp_oow_rate_limited(sock_net(sk), skb, LINUX_MIB_TCPACKSKIPPEDSEQ, tcp_sk(sk))) tcp_send_dupack(sk, skb);
   }
-  tcp_drop_reason(sk, skb, reason);
+  tcp_drop_reason(sk, skb, reason, 'tcp_validate_incoming');
   return false;
 }
 
@@ -144,7 +144,7 @@ function handleReset(sk: sock, skb: sk_buff): false {
   // Out of order and before any data: perhaps a middlebox that dislikes Fast Open.
   if (tp.syn_fastopen && tp.data_segs_in === 0 && sk.skc_state === TCP_ESTABLISHED) tcp_fastopen_active_disable(sk);
   tcp_send_challenge_ack(sk);
-  tcp_drop_reason(sk, skb, SKB_DROP_REASON_TCP_RESET);
+  tcp_drop_reason(sk, skb, SKB_DROP_REASON_TCP_RESET, 'tcp_validate_incoming');
   return false;
 }
 
@@ -153,7 +153,7 @@ function challengeSyn(sk: sock, skb: sk_buff, syn_inerr: boolean): false {
   if (syn_inerr) TCP_INC_STATS(sock_net(sk), TCP_MIB_INERRS);
   NET_INC_STATS(sock_net(sk), LINUX_MIB_TCPSYNCHALLENGE);
   tcp_send_challenge_ack(sk);
-  tcp_drop_reason(sk, skb, SKB_DROP_REASON_TCP_INVALID_SYN);
+  tcp_drop_reason(sk, skb, SKB_DROP_REASON_TCP_INVALID_SYN, 'tcp_validate_incoming');
   return false;
 }
 

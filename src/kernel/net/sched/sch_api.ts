@@ -3,7 +3,7 @@
  * `register_qdisc`; `replaceQdisc` → `qdisc_create` → `qdisc_graft`; `qdisc_watchdog_schedule_ns` → `__netif_schedule`.
  */
 import { trace } from '../../current.ts';
-import { IFF_UP, type net_device, type netdev_queue } from '../../include/linux/netdevice.ts';
+import { IFF_UP, type net_device, type netdev_queue, netif_is_multiqueue } from '../../include/linux/netdevice.ts';
 import type { net } from '../../include/net/net_namespace.ts';
 import {
   __QDISC_STATE_DEACTIVATED,
@@ -14,6 +14,7 @@ import {
   TC_H_MIN,
   TC_H_ROOT,
   TCQ_F_BUILTIN,
+  TCQ_F_ONETXQUEUE,
 } from '../../include/net/sch_generic.ts';
 import { HRTIMER_NORESTART, hrtimer, hrtimer_cancel, hrtimer_is_queued, hrtimer_start } from '../../kernel/time/hrtimer.ts';
 import { EINVAL, ENOENT, EOPNOTSUPP } from '../../uapi/errno.ts';
@@ -46,6 +47,7 @@ export function qdisc_create(
   const sch = new Qdisc(ops, txq);
   sch.parent = parent;
   sch.handle = handle || qdisc_alloc_handle(txq.dev);
+  if (!netif_is_multiqueue(txq.dev)) sch.flags |= TCQ_F_ONETXQUEUE;
   const error = ops.init === undefined ? 0 : ops.init(sch, options);
   if (error !== 0) {
     ops.destroy?.(sch);

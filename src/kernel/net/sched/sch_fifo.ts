@@ -20,7 +20,7 @@ import { qdisc_reset_queue } from './sch_generic_activate.ts';
 const PSCHED_MTU = 14;
 
 function pfifo_enqueue(skb: sk_buff, sch: Qdisc, to_free: { list: sk_buff | null }): number {
-  if (sch.q.qlen < sch.limit) return qdisc_enqueue_tail(skb, sch);
+  if (sch.qlen < sch.limit) return qdisc_enqueue_tail(skb, sch);
   return qdisc_drop_reason(skb, sch, to_free, SKB_DROP_REASON_QDISC_OVERLIMIT);
 }
 
@@ -30,7 +30,7 @@ function bfifo_enqueue(skb: sk_buff, sch: Qdisc, to_free: { list: sk_buff | null
 }
 
 function pfifo_tail_enqueue(skb: sk_buff, sch: Qdisc, to_free: { list: sk_buff | null }): number {
-  if (sch.q.qlen < sch.limit) return qdisc_enqueue_tail(skb, sch);
+  if (sch.qlen < sch.limit) return qdisc_enqueue_tail(skb, sch);
   const oldest = qdisc_dequeue_head(sch);
   if (oldest === null) return qdisc_drop_reason(skb, sch, to_free, SKB_DROP_REASON_QDISC_OVERLIMIT);
   // Counted as sent by qdisc_dequeue_head(), but it was not.

@@ -3,14 +3,8 @@
  * Up with carrier: `dev_activate` → `attach_default_qdiscs` → `qdisc_create_dflt`. Down: `dev_deactivate` → `qdisc_reset`. Replaced: `dev_graft_qdisc`.
  */
 import { trace } from '../../current.ts';
-import {
-  IFF_NO_QUEUE,
-  type net_device,
-  type netdev_queue,
-  netif_carrier_ok,
-  netif_is_multiqueue,
-} from '../../include/linux/netdevice.ts';
-import { type sk_buff } from '../../include/linux/skbuff.ts';
+import { IFF_NO_QUEUE, type net_device, type netdev_queue, netif_carrier_ok, netif_is_multiqueue } from '../../include/linux/netdevice.ts';
+import type { sk_buff } from '../../include/linux/skbuff.ts';
 import {
   __QDISC_STATE_DEACTIVATED,
   Qdisc,

@@ -3,7 +3,13 @@
  * is reported to the driver (`ndo_tx_timeout`), which resets the device.
  */
 import { kernel, trace } from '../../current.ts';
-import { type net_device, netif_carrier_ok, netif_device_present, netif_running, netif_xmit_stopped } from '../../include/linux/netdevice.ts';
+import {
+  type net_device,
+  netif_carrier_ok,
+  netif_device_present,
+  netif_running,
+  netif_xmit_stopped,
+} from '../../include/linux/netdevice.ts';
 import { HZ, jiffies, jiffies_to_msecs, mod_timer, timer_delete, timer_list } from '../../kernel/time/timer.ts';
 
 const WATCHDOG_SECONDS = 5;

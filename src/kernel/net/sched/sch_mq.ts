@@ -13,7 +13,14 @@ import {
   TCQ_F_ONETXQUEUE,
 } from '../../include/net/sch_generic.ts';
 import { ENOENT, ENOMEM, EOPNOTSUPP } from '../../uapi/errno.ts';
-import { dev_activate, dev_deactivate, dev_graft_qdisc, get_default_qdisc_ops, qdisc_create_dflt, qdisc_put } from './sch_generic_activate.ts';
+import {
+  dev_activate,
+  dev_deactivate,
+  dev_graft_qdisc,
+  get_default_qdisc_ops,
+  qdisc_create_dflt,
+  qdisc_put,
+} from './sch_generic_activate.ts';
 
 function mq_init(sch: Qdisc): number {
   const dev = qdisc_dev(sch);

@@ -148,7 +148,12 @@ describe('GSO', () => {
           frames.forEach((frame, i) => {
             const { ip, tcp } = parse(frame);
             const isLast = i === frames.length - 1;
-            expect(ip).toMatchObject({ checksumOk: true, id: (options.id + i) & 0xffff, totalLength: frame.length - 14, dontFragment: true });
+            expect(ip).toMatchObject({
+              checksumOk: true,
+              id: (options.id + i) & 0xffff,
+              totalLength: frame.length - 14,
+              dontFragment: true,
+            });
             expect(tcp).toMatchObject({ checksumOk: true, seq: (0xffff_ff00 + i * options.mss) >>> 0, ack: 7777 });
             expect(frame[47]! & PSH_FIN).toBe(isLast ? options.flags : 0);
           });
@@ -205,7 +210,8 @@ describe('GRO', () => {
     );
   });
 
-  const twoSegments = (host: TestKernel): Uint8Array[] => segmentsOf(superPacket(host, { payload: 2000, mss: 1000, linear: 0, flags: 0, id: 9 }), 0).frames;
+  const twoSegments = (host: TestKernel): Uint8Array[] =>
+    segmentsOf(superPacket(host, { payload: 2000, mss: 1000, linear: 0, flags: 0, id: 9 }), 0).frames;
 
   /** Changes the second segment, mends its checksums, and tells how many packets come out. */
   function mergedAfter(change: (frame: Uint8Array, view: DataView) => void): number[] {
@@ -291,7 +297,8 @@ describe('GRO', () => {
       const delivered = listen();
       const many = [0, 1].flatMap((half) => {
         const { frames } = segmentsOf(superPacket(host, { payload: 24 * 1448, mss: 1448, linear: 0, flags: 0, id: 100 + 24 * half }), 0);
-        for (const frame of frames) if (half === 1) new DataView(frame.buffer).setUint32(38, (new DataView(frame.buffer).getUint32(38) + 24 * 1448) >>> 0);
+        for (const frame of frames)
+          if (half === 1) new DataView(frame.buffer).setUint32(38, (new DataView(frame.buffer).getUint32(38) + 24 * 1448) >>> 0);
         for (const frame of frames) {
           frame[24] = frame[25] = 0;
           new DataView(frame.buffer).setUint16(24, ip_fast_csum(frame, 14, 5));

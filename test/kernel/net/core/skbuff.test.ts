@@ -17,9 +17,12 @@ import {
   skb_put,
   skb_reserve,
 } from '../../../../src/kernel/include/linux/skbuff.ts';
-import type { sock } from '../../../../src/kernel/include/net/sock.ts';
 import { GFP_KERNEL } from '../../../../src/kernel/include/linux/types.ts';
+import { SKB_DROP_REASON_TCP_CSUM } from '../../../../src/kernel/include/net/dropreason.ts';
+import type { sock } from '../../../../src/kernel/include/net/sock.ts';
+import { msghdr } from '../../../../src/kernel/include/net/sock.ts';
 import { alloc_pages } from '../../../../src/kernel/mm/page_alloc.ts';
+import { skb_copy_datagram_msg } from '../../../../src/kernel/net/core/datagram.ts';
 import {
   alloc_skb,
   alloc_skb_fclone,
@@ -47,9 +50,6 @@ import {
   skb_linearize,
 } from '../../../../src/kernel/net/core/skbuff_reshape.ts';
 import { skb_append_pagefrags, skb_shift, skb_split, skb_try_coalesce } from '../../../../src/kernel/net/core/skbuff_split.ts';
-import { msghdr } from '../../../../src/kernel/include/net/sock.ts';
-import { skb_copy_datagram_msg } from '../../../../src/kernel/net/core/datagram.ts';
-import { SKB_DROP_REASON_TCP_CSUM } from '../../../../src/kernel/include/net/dropreason.ts';
 import { type TestKernel, testKernel } from '../../../support/kernel.ts';
 
 /** How the bytes of a test packet are spread. */
@@ -223,7 +223,7 @@ describe('sk_buff', () => {
       const length = skb.len === offset ? 0 : b % (skb.len - offset + 1);
       const bytes = contents(skb).slice(offset, offset + length);
       let sum = 0;
-      bytes.forEach((byte, i) => (sum += i % 2 === 0 ? byte << 8 : byte));
+      for (const [i, byte] of bytes.entries()) sum += i % 2 === 0 ? byte << 8 : byte;
       while (sum > 0xffff) sum = (sum & 0xffff) + Math.floor(sum / 0x10000);
       const ours = skb_checksum(skb, offset, length, 0);
       expect(ours === 0xffff ? 0 : ours).toBe(sum === 0xffff ? 0 : sum);

@@ -33,8 +33,8 @@ const paths = fc.record<Path>({
 function unreliable(path: Path): Rule {
   const random = new RandomStream(path.seed, 'path');
   const percent = (p: number): boolean => random.below(100) < p;
-  // Without timestamps a bad path backs off for minutes and may time out: RFC 6298 (5.5) and Karn's rule leave nothing else.
-  const loss = path.timestamps ? path.lossPercent : path.lossPercent / 4;
+  // Without SACK or timestamps a bad path backs off for minutes and may time out: RFC 6298 (5.5) and Karn's rule leave nothing else.
+  const loss = path.timestamps && path.sack ? path.lossPercent : path.lossPercent / 4;
   return (_segment: OnWire): number[] => {
     if (percent(loss)) return [];
     const delay = 10 * MS + random.below(path.jitterMs + 1) * MS + (percent(path.reorderPercent) ? random.below(30) * MS : 0);

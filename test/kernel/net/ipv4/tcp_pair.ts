@@ -77,8 +77,7 @@ export class TcpPair {
       }
       options.setUp?.(tp);
     };
-    if (options.congestion !== undefined)
-      this.host.run(() => tcp_set_default_congestion_control(this.host.network, options.congestion!));
+    if (options.congestion !== undefined) this.host.run(() => tcp_set_default_congestion_control(this.host.network, options.congestion!));
     this.a = this.host.socket((tp) => {
       prepare(tp);
       this.#begin(tp);

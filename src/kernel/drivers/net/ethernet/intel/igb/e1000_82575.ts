@@ -6,7 +6,7 @@
 import * as D from '../../../../../../hw/igb/e1000_defines.ts';
 import * as R from '../../../../../../hw/igb/e1000_regs.ts';
 import { usleep_range } from '../../../../../kernel/time/delay.ts';
-import { array_wr32, type e1000_hw, rd32, rmw32, wr32, wrfl } from './e1000_hw.ts';
+import { array_wr32, type e1000_hw, modify32, rd32, wr32, wrfl } from './e1000_hw.ts';
 import {
   igb_check_alt_mac_addr,
   igb_clear_hw_cntrs_base,
@@ -44,7 +44,7 @@ export function igb_get_invariants_82575(hw: e1000_hw): number {
 }
 
 function igb_init_phy_params_82575(hw: e1000_hw): number {
-  rmw32(hw, R.E1000_CTRL_EXT, D.E1000_CTRL_I2C_ENA, 0);
+  modify32(hw, R.E1000_CTRL_EXT, D.E1000_CTRL_I2C_ENA, 0);
   hw.bus_func = (rd32(hw, R.E1000_STATUS) & D.E1000_STATUS_FUNC_MASK) >>> D.E1000_STATUS_FUNC_SHIFT;
   return igb_get_phy_id(hw);
 }
@@ -91,7 +91,7 @@ export function igb_init_hw_82575(hw: e1000_hw, shadow_vfta: Uint32Array): numbe
 
 /** The MAC follows the PHY's speed and duplex. */
 export function igb_setup_copper_link_82575(hw: e1000_hw): number {
-  rmw32(hw, R.E1000_CTRL, D.E1000_CTRL_FRCSPD | D.E1000_CTRL_FRCDPX, D.E1000_CTRL_SLU);
+  modify32(hw, R.E1000_CTRL, D.E1000_CTRL_FRCSPD | D.E1000_CTRL_FRCDPX, D.E1000_CTRL_SLU);
   const result = igb_copper_link_setup_igp(hw);
   return result < 0 ? result : igb_setup_copper_link(hw, linkFound);
 }
@@ -125,14 +125,14 @@ export function igb_power_down_phy_copper_82575(hw: e1000_hw): void {
 
 /** IPv6 extension headers are not looked into. What older parts need beyond that to empty their FIFO, the 82576 doesn't. */
 export function igb_rx_fifo_flush_82575(hw: e1000_hw): void {
-  rmw32(hw, R.E1000_RFCTL, 0, D.E1000_RFCTL_IPV6_EX_DIS);
+  modify32(hw, R.E1000_RFCTL, 0, D.E1000_RFCTL_IPV6_EX_DIS);
 }
 
 /** Frames between virtual machines: none here. */
 export function igb_vmdq_set_loopback_pf(hw: e1000_hw, enable: boolean): void {
-  rmw32(hw, R.E1000_DTXSWC, D.E1000_DTXSWC_VMDQ_LOOPBACK_EN, enable ? D.E1000_DTXSWC_VMDQ_LOOPBACK_EN : 0);
+  modify32(hw, R.E1000_DTXSWC, D.E1000_DTXSWC_VMDQ_LOOPBACK_EN, enable ? D.E1000_DTXSWC_VMDQ_LOOPBACK_EN : 0);
 }
 
 export function igb_vmdq_set_replication_pf(hw: e1000_hw, enable: boolean): void {
-  rmw32(hw, R.E1000_VT_CTL, D.E1000_VT_CTL_VM_REPL_EN, enable ? D.E1000_VT_CTL_VM_REPL_EN : 0);
+  modify32(hw, R.E1000_VT_CTL, D.E1000_VT_CTL_VM_REPL_EN, enable ? D.E1000_VT_CTL_VM_REPL_EN : 0);
 }

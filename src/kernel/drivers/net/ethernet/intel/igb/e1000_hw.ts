@@ -184,6 +184,6 @@ export function wrfl(hw: e1000_hw): void {
 }
 
 /** Sets and clears bits of a register: a read, then a write. */
-export function rmw32(hw: e1000_hw, reg: number, clear: number, set: number): void {
+export function modify32(hw: e1000_hw, reg: number, clear: number, set: number): void {
   wr32(hw, reg, ((rd32(hw, reg) & ~clear) | set) >>> 0);
 }

@@ -17,8 +17,8 @@ import {
   e1000_fc_rx_pause,
   e1000_fc_tx_pause,
   type e1000_hw,
+  modify32,
   rd32,
-  rmw32,
   wr32,
   wrfl,
 } from './e1000_hw.ts';
@@ -48,7 +48,7 @@ export function igb_init_rx_addrs(hw: e1000_hw, rar_count: number): void {
   for (let i = 1; i < rar_count; i++) igb_rar_set(hw, none, i);
 }
 
-/** Simplified arithmetic of C's little-endian words: the first four bytes low, the last two high. */
+/** An address as its two registers have it: four bytes little-endian, then two. */
 export const rarLow = (addr: Uint8Array): number => (addr[0]! | (addr[1]! << 8) | (addr[2]! << 16) | (addr[3]! << 24)) >>> 0;
 export const rarHigh = (addr: Uint8Array): number => addr[4]! | (addr[5]! << 8);
 
@@ -146,7 +146,7 @@ export function igb_set_fc_watermarks(hw: e1000_hw): void {
 }
 
 export function igb_config_collision_dist(hw: e1000_hw): void {
-  rmw32(hw, R.E1000_TCTL, D.E1000_TCTL_COLD, D.E1000_COLLISION_DISTANCE << D.E1000_COLD_SHIFT);
+  modify32(hw, R.E1000_TCTL, D.E1000_TCTL_COLD, D.E1000_COLLISION_DISTANCE << D.E1000_COLD_SHIFT);
   wrfl(hw);
 }
 

@@ -317,4 +317,4 @@ export const igb_rx_pg_size = (ring: igb_ring): number => PAGE_SIZE << igb_rx_pg
 export const rxTruesize = (ring: igb_ring): number => igb_rx_pg_size(ring) / 2;
 export const igb_rx_offset = (ring: igb_ring): number => (ring.usesBuildSkb ? IGB_SKB_PAD : 0);
 
-export const test_bit = (bit: number, adapter: igb_adapter): boolean => (adapter.state & bit) !== 0;
+export const stateHas = (adapter: igb_adapter, bit: number): boolean => (adapter.state & bit) !== 0;

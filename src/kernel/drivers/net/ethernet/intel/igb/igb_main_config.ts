@@ -9,7 +9,7 @@ import { NETIF_F_RXALL } from '../../../../../include/linux/netdevice.ts';
 import { usleep_range } from '../../../../../kernel/time/delay.ts';
 import { netdev_rss_key_fill } from '../../../../../net/ethtool/common.ts';
 import { igb_rx_fifo_flush_82575, igb_vmdq_set_loopback_pf, igb_vmdq_set_replication_pf } from './e1000_82575.ts';
-import { e1000_fc_rx_pause, rd32, rmw32, wr32, wrfl } from './e1000_hw.ts';
+import { e1000_fc_rx_pause, modify32, rd32, wr32, wrfl } from './e1000_hw.ts';
 import { igb_config_collision_dist } from './e1000_mac.ts';
 import {
   IGB_FLAG_RSS_FIELD_IPV4_UDP,
@@ -50,11 +50,11 @@ export function igb_configure(adapter: igb_adapter): void {
 
 /** Firmware learns that a driver has taken over. */
 export function igb_get_hw_control(adapter: igb_adapter): void {
-  rmw32(adapter.hw, R.E1000_CTRL_EXT, 0, D.E1000_CTRL_EXT_DRV_LOAD);
+  modify32(adapter.hw, R.E1000_CTRL_EXT, 0, D.E1000_CTRL_EXT_DRV_LOAD);
 }
 
 export function igb_release_hw_control(adapter: igb_adapter): void {
-  rmw32(adapter.hw, R.E1000_CTRL_EXT, D.E1000_CTRL_EXT_DRV_LOAD, 0);
+  modify32(adapter.hw, R.E1000_CTRL_EXT, D.E1000_CTRL_EXT_DRV_LOAD, 0);
 }
 
 export function igb_setup_tctl(adapter: igb_adapter): void {
@@ -81,7 +81,7 @@ function igb_setup_mrqc(adapter: igb_adapter): void {
   }
   igb_write_rss_indir_tbl(adapter);
   // PCSD: the descriptor carries the hash in place of a raw checksum.
-  rmw32(hw, R.E1000_RXCSUM, 0, D.E1000_RXCSUM_PCSD | D.E1000_RXCSUM_CRCOFL);
+  modify32(hw, R.E1000_RXCSUM, 0, D.E1000_RXCSUM_PCSD | D.E1000_RXCSUM_CRCOFL);
   igb_vmm_control(adapter);
   wr32(hw, R.E1000_MRQC, hashFields(adapter) | D.E1000_MRQC_ENABLE_RSS_MQ);
 }
@@ -106,8 +106,8 @@ export function igb_write_rss_indir_tbl(adapter: igb_adapter): void {
 /** No virtual machines: VLAN tags are stripped from replicated packets, nothing is switched inside the device. */
 function igb_vmm_control(adapter: igb_adapter): void {
   const hw = adapter.hw;
-  rmw32(hw, R.E1000_DTXCTL, 0, D.E1000_DTXCTL_VLAN_ADDED);
-  rmw32(hw, R.E1000_RPLOLR, 0, D.E1000_RPLOLR_STRVLAN);
+  modify32(hw, R.E1000_DTXCTL, 0, D.E1000_DTXCTL_VLAN_ADDED);
+  modify32(hw, R.E1000_RPLOLR, 0, D.E1000_RPLOLR_STRVLAN);
   igb_vmdq_set_loopback_pf(hw, false);
   igb_vmdq_set_replication_pf(hw, false);
 }

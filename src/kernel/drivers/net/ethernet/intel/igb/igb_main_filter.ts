@@ -15,7 +15,7 @@ import {
   netdev_priv,
 } from '../../../../../include/linux/netdevice.ts';
 import { EADDRNOTAVAIL, ENOSPC } from '../../../../../uapi/errno.ts';
-import { rd32, rmw32, wr32 } from './e1000_hw.ts';
+import { modify32, rd32, wr32 } from './e1000_hw.ts';
 import { igb_update_mc_addr_list, igb_write_vfta, rarHigh, rarLow, writeRar } from './e1000_mac.ts';
 import { IGB_MAX_FRAME_BUILD_SKB, type igb_adapter } from './igb.ts';
 
@@ -99,11 +99,11 @@ export function igb_set_rx_mode(dev: net_device): void {
   }
   // Who wants everything wants all VLANs, too.
   if ((dev.flags & IFF_PROMISC) === 0 && (dev.features & NETIF_F_RXALL) === 0) rctl |= D.E1000_RCTL_VFE;
-  rmw32(hw, R.E1000_RCTL, D.E1000_RCTL_UPE | D.E1000_RCTL_MPE | D.E1000_RCTL_VFE, rctl);
+  modify32(hw, R.E1000_RCTL, D.E1000_RCTL_UPE | D.E1000_RCTL_MPE | D.E1000_RCTL_VFE, rctl);
   const limit = adapter.max_frame_size <= IGB_MAX_FRAME_BUILD_SKB ? IGB_MAX_FRAME_BUILD_SKB : D.MAX_JUMBO_FRAME_SIZE;
   wr32(hw, R.E1000_RLPML, limit);
   const modes = D.E1000_VMOLR_ROPE | D.E1000_VMOLR_MPME | D.E1000_VMOLR_ROMPE;
-  rmw32(hw, R.E1000_VMOLR(POOL), modes | D.E1000_VMOLR_RLPML_MASK, vmolr | limit | D.E1000_VMOLR_LPE);
+  modify32(hw, R.E1000_VMOLR(POOL), modes | D.E1000_VMOLR_RLPML_MASK, vmolr | limit | D.E1000_VMOLR_LPE);
 }
 
 export function igb_set_mac(dev: net_device, address: Uint8Array): number {
@@ -122,9 +122,9 @@ export function igb_vlan_mode(dev: net_device, features: number): void {
   if (enable) {
     wr32(hw, R.E1000_CTRL, (rd32(hw, R.E1000_CTRL) | D.E1000_CTRL_VME) >>> 0);
     // Canonical form indicator: the check would drop frames that carry it.
-    rmw32(hw, R.E1000_RCTL, D.E1000_RCTL_CFIEN, 0);
+    modify32(hw, R.E1000_RCTL, D.E1000_RCTL_CFIEN, 0);
   } else wr32(hw, R.E1000_CTRL, (rd32(hw, R.E1000_CTRL) & ~D.E1000_CTRL_VME) >>> 0);
-  rmw32(hw, R.E1000_VMOLR(POOL), D.E1000_VMOLR_STRVLAN, enable ? D.E1000_VMOLR_STRVLAN : 0);
+  modify32(hw, R.E1000_VMOLR(POOL), D.E1000_VMOLR_STRVLAN, enable ? D.E1000_VMOLR_STRVLAN : 0);
 }
 
 /** Lets a VLAN's frames in (or out of) the filter table. */

@@ -11,16 +11,16 @@ import { free_irq, request_irq } from '../../../../../kernel/irq.ts';
 import { jiffies, mod_timer } from '../../../../../kernel/time/timer.ts';
 import { schedule_work } from '../../../../../kernel/workqueue.ts';
 import { napi_schedule } from '../../../../../net/core/dev_napi.ts';
-import { rd32, rmw32, wr32, wrfl } from './e1000_hw.ts';
-import { __IGB_DOWN, type igb_adapter, type igb_q_vector, test_bit } from './igb.ts';
+import { modify32, rd32, wr32, wrfl } from './e1000_hw.ts';
+import { __IGB_DOWN, type igb_adapter, type igb_q_vector, stateHas } from './igb.ts';
 import { igb_write_itr } from './igb_main_itr.ts';
 
 /** Masks everything this driver has unmasked. */
 export function igb_irq_disable(adapter: igb_adapter): void {
   const hw = adapter.hw;
-  rmw32(hw, R.E1000_EIAM, adapter.eims_enable_mask, 0);
+  modify32(hw, R.E1000_EIAM, adapter.eims_enable_mask, 0);
   wr32(hw, R.E1000_EIMC, adapter.eims_enable_mask);
-  rmw32(hw, R.E1000_EIAC, adapter.eims_enable_mask, 0);
+  modify32(hw, R.E1000_EIAC, adapter.eims_enable_mask, 0);
   wr32(hw, R.E1000_IAM, 0);
   wr32(hw, R.E1000_IMC, 0xffffffff);
   wrfl(hw);
@@ -29,8 +29,8 @@ export function igb_irq_disable(adapter: igb_adapter): void {
 /** Vectors clear and mask themselves when their message is sent (EIAC, EIAM). Other causes: link, DMA out of sync, device reset. */
 export function igb_irq_enable(adapter: igb_adapter): void {
   const hw = adapter.hw;
-  rmw32(hw, R.E1000_EIAC, 0, adapter.eims_enable_mask);
-  rmw32(hw, R.E1000_EIAM, 0, adapter.eims_enable_mask);
+  modify32(hw, R.E1000_EIAC, 0, adapter.eims_enable_mask);
+  modify32(hw, R.E1000_EIAM, 0, adapter.eims_enable_mask);
   wr32(hw, R.E1000_EIMS, adapter.eims_enable_mask);
   wr32(hw, R.E1000_IMS, (D.E1000_IMS_LSC | D.E1000_IMS_DOUTSYNC | D.E1000_IMS_DRSTA) >>> 0);
 }
@@ -92,7 +92,7 @@ function igb_assign_vector(q_vector: igb_q_vector, msix_vector: number): void {
 /** A register holds RX i, TX i, RX i+8 and TX i+8, a byte each (82576 datasheet 8.8.15). */
 function igb_write_ivar(adapter: igb_adapter, msix_vector: number, queue: number, direction: 0 | 8): void {
   const shift = ((queue & 0x8) << 1) + direction;
-  rmw32(adapter.hw, R.E1000_IVAR0 + 4 * (queue & 0x7), (0xff << shift) >>> 0, ((msix_vector | D.E1000_IVAR_VALID) << shift) >>> 0);
+  modify32(adapter.hw, R.E1000_IVAR0 + 4 * (queue & 0x7), (0xff << shift) >>> 0, ((msix_vector | D.E1000_IVAR_VALID) << shift) >>> 0);
 }
 
 /** A queue's vector: the interval chosen after the last interrupt is written, NAPI does the rest. */
@@ -109,7 +109,7 @@ function igb_msix_other(_irq: number, adapter: igb_adapter): number {
   if ((icr & D.E1000_ICR_DOUTSYNC) !== 0) adapter.stats.doosync++;
   if ((icr & D.E1000_ICR_LSC) !== 0) {
     hw.mac.get_link_status = true;
-    if (!test_bit(__IGB_DOWN, adapter)) mod_timer(adapter.watchdog_timer, jiffies() + 1);
+    if (!stateHas(adapter, __IGB_DOWN)) mod_timer(adapter.watchdog_timer, jiffies() + 1);
   }
   if ((icr & D.E1000_ICR_TS) !== 0) rd32(hw, R.E1000_TSICR);
   wr32(hw, R.E1000_EIMS, adapter.eims_other);

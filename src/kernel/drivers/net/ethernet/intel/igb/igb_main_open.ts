@@ -12,7 +12,7 @@ import { netif_carrier_off } from '../../../../../net/sched/sch_generic_carrier.
 import { EBUSY } from '../../../../../uapi/errno.ts';
 import { ETH_FCS_LEN, ETH_FRAME_LEN } from '../../../../../uapi/if_ether.ts';
 import { rd32 } from './e1000_hw.ts';
-import { __IGB_DOWN, __IGB_RESETTING, __IGB_TESTING, IGB_ETH_PKT_HDR_PAD, IGB_MAX_RX_QUEUES, type igb_adapter, test_bit } from './igb.ts';
+import { __IGB_DOWN, __IGB_RESETTING, __IGB_TESTING, IGB_ETH_PKT_HDR_PAD, IGB_MAX_RX_QUEUES, type igb_adapter, stateHas } from './igb.ts';
 import { igb_configure, igb_release_hw_control } from './igb_main_config.ts';
 import { igb_vlan_mode } from './igb_main_filter.ts';
 import { igb_free_irq, igb_irq_enable, igb_request_irq } from './igb_main_irq.ts';
@@ -31,7 +31,7 @@ export function igb_open(netdev: net_device): number {
 
 function __igb_open(netdev: net_device): number {
   const adapter = netdev_priv<igb_adapter>(netdev);
-  if (test_bit(__IGB_TESTING, adapter)) return -EBUSY;
+  if (stateHas(adapter, __IGB_TESTING)) return -EBUSY;
   netif_carrier_off(netdev);
   const tx = igb_setup_all_tx_resources(adapter);
   if (tx < 0) return failedOpen(adapter, tx);

@@ -26,7 +26,7 @@ import {
   type igb_q_vector,
   type igb_ring,
   type igb_tx_buffer,
-  test_bit,
+  stateHas,
   txring_txq,
 } from './igb.ts';
 
@@ -39,7 +39,7 @@ const descriptorDone = (ring: igb_ring, i: number): boolean =>
 export function igb_clean_tx_irq(q_vector: igb_q_vector, napi_budget: number): boolean {
   const adapter = q_vector.adapter;
   const ring = q_vector.tx.ring!;
-  if (test_bit(__IGB_DOWN, adapter)) return true;
+  if (stateHas(adapter, __IGB_DOWN)) return true;
   let budget = q_vector.tx.work_limit;
   let bytes = 0;
   let packets = 0;
@@ -84,7 +84,7 @@ function unmapFragments(ring: igb_ring, i: number, eop: number): number {
 
 function wakeIfRoom(q_vector: igb_q_vector, ring: igb_ring): void {
   if (!netif_carrier_ok(ring.netdev) || igb_desc_unused(ring) < TX_WAKE_THRESHOLD) return;
-  if (!__netif_subqueue_stopped(ring.netdev, ring.queue_index) || test_bit(__IGB_DOWN, q_vector.adapter)) return;
+  if (!__netif_subqueue_stopped(ring.netdev, ring.queue_index) || stateHas(q_vector.adapter, __IGB_DOWN)) return;
   netif_wake_subqueue(ring.netdev, ring.queue_index);
   ring.tx_stats.restart_queue++;
 }

@@ -14,7 +14,7 @@ import { netif_carrier_off, netif_carrier_on } from '../../../../../net/sched/sc
 import { rd32, wr32 } from './e1000_hw.ts';
 import { igb_check_for_copper_link, igb_get_speed_and_duplex_copper } from './e1000_mac.ts';
 import { igb_check_downshift, igb_get_phy_info, igb_read_phy_reg } from './e1000_phy.ts';
-import { __IGB_DOWN, __IGB_RESETTING, type igb_adapter, igb_desc_unused, test_bit } from './igb.ts';
+import { __IGB_DOWN, __IGB_RESETTING, type igb_adapter, igb_desc_unused, stateHas } from './igb.ts';
 import { igb_reinit_locked } from './igb_main_reset.ts';
 import { igb_update_stats } from './igb_main_stats.ts';
 import { igb_ptp_rx_hang } from './igb_ptp.ts';
@@ -51,7 +51,7 @@ export function igb_watchdog_task(adapter: igb_adapter): void {
 }
 
 function rearm(adapter: igb_adapter, timer: 'watchdog_timer' | 'phy_info_timer'): void {
-  if (!test_bit(__IGB_DOWN, adapter)) mod_timer(adapter[timer], round_jiffies(jiffies() + WATCHDOG_SECONDS * kernel().HZ));
+  if (!stateHas(adapter, __IGB_DOWN)) mod_timer(adapter[timer], round_jiffies(jiffies() + WATCHDOG_SECONDS * kernel().HZ));
 }
 
 function linkCameUp(adapter: igb_adapter): void {
@@ -141,7 +141,7 @@ export function igb_tx_timeout(dev: net_device, _txqueue: number): void {
 }
 
 export function igb_reset_task(adapter: igb_adapter): void {
-  if (test_bit(__IGB_DOWN, adapter) || test_bit(__IGB_RESETTING, adapter)) return;
+  if (stateHas(adapter, __IGB_DOWN) || stateHas(adapter, __IGB_RESETTING)) return;
   netdev_info(adapter.netdev, 'Reset adapter');
   igb_reinit_locked(adapter);
 }

@@ -4,10 +4,10 @@
  */
 import * as D from '../../../../../../hw/igb/e1000_defines.ts';
 import * as R from '../../../../../../hw/igb/e1000_regs.ts';
-import { rd32, rmw32, wr32, wrfl } from './e1000_hw.ts';
+import { modify32, rd32, wr32, wrfl } from './e1000_hw.ts';
 import { IGB_PTP_ENABLED, type igb_adapter } from './igb.ts';
 
-/** One tick every 16 ns, 16 units of 2^-19 … ns each. */
+/** A tick every 16 ns adds 16 ns, in units of 2^-19 ns. */
 const INCPERIOD_82576 = 1 << D.E1000_TIMINCA_16NS_SHIFT;
 const INCVALUE_82576 = 16 << 19;
 /** Filters for PTP over Ethernet and over UDP. */
@@ -35,8 +35,8 @@ export function igb_ptp_reset(adapter: igb_adapter): void {
 /** All stamping off, and what may be left in the stamp registers read out. */
 function igb_ptp_set_timestamp_mode(adapter: igb_adapter): void {
   const hw = adapter.hw;
-  rmw32(hw, R.E1000_TSYNCTXCTL, D.E1000_TSYNCTXCTL_ENABLED, 0);
-  rmw32(hw, R.E1000_TSYNCRXCTL, D.E1000_TSYNCRXCTL_ENABLED | D.E1000_TSYNCRXCTL_TYPE_MASK, 0);
+  modify32(hw, R.E1000_TSYNCTXCTL, D.E1000_TSYNCTXCTL_ENABLED, 0);
+  modify32(hw, R.E1000_TSYNCRXCTL, D.E1000_TSYNCRXCTL_ENABLED | D.E1000_TSYNCRXCTL_TYPE_MASK, 0);
   wr32(hw, R.E1000_TSYNCRXCFG, 0);
   wr32(hw, R.E1000_ETQF(PTP_FILTER), 0);
   wr32(hw, R.E1000_FTQF(PTP_FILTER), D.E1000_FTQF_MASK);
