@@ -36,8 +36,7 @@ export function writeFile(shell: Shell, path: string, text: string, append: bool
 }
 
 function setModuleParameter(module: string, parameter: string, value: string): number {
-  const parameters = kernel().modules.get(module) as { parameters?: Record<string, number> } | undefined;
-  const known = parameters?.parameters;
+  const known = kernel().modules.get(module)?.params;
   if (known === undefined || !(parameter in known) || !/^-?\d+$/.test(value)) return mismatch(`/sys/module/${module}/parameters/${parameter}: No such file or directory`);
   known[parameter] = Number(value);
   return 0;
@@ -66,12 +65,6 @@ function procNetTcp(): string {
 
 function* procSockets(): Iterable<sock> {
   const { tcp_hashinfo } = kernel().init_net;
-  for (const chain of listenChains(tcp_hashinfo)) yield* chain;
+  for (const chain of tcp_hashinfo.lhash2.values()) yield* chain;
   for (const first of tcp_hashinfo.ehash) for (let sk = first as sock | null; sk !== null; sk = sk.skc_next as sock | null) yield sk;
-}
-
-function listenChains(hashinfo: object): sock[][] {
-  const table = (hashinfo as { lhash2?: unknown }).lhash2;
-  if (table instanceof Map) return [...(table.values() as Iterable<sock[]>)];
-  return Array.isArray(table) ? (table as sock[][]).filter(Boolean) : [];
 }

@@ -35,16 +35,13 @@ interface Lexeme {
 
 function lex(text: string, variables: ReadonlyMap<string, string>): Lexeme[] {
   const lexemes: Lexeme[] = [];
-  let wordStart = true;
   for (TOKEN.lastIndex = 0; TOKEN.lastIndex < text.length; ) {
     const at = TOKEN.lastIndex;
     const groups = TOKEN.exec(text)?.groups;
     if (groups === undefined) return mismatch(`shell: cannot read ${JSON.stringify(text.slice(at, at + 20))}`);
     if (groups['operator'] !== undefined) lexemes.push({ operator: groups['operator'], word: '' });
     else if (groups['word'] !== undefined) lexemes.push({ operator: null, word: expand(groups['word'], variables) });
-    wordStart = groups['word'] === undefined;
   }
-  void wordStart;
   return lexemes;
 }
 

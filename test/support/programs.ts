@@ -13,7 +13,7 @@ export class LoopbackHost {
   readonly kernel: Kernel;
 
   constructor(cpus = 1) {
-    this.kernel = new Kernel(this.machine, 'host', { HZ: 250, cpus, ...cpuSpeed(3e9, 1) });
+    this.kernel = new Kernel(this.machine, 'host', { HZ: 250, cpus, firstPid: 300, ...cpuSpeed(3e9, 1) });
     this.onCpu(() => start_kernel(this.kernel, { interfaceNames: [] }));
     this.run(function* up() {
       return yield* COMMANDS['ip']!(['ip', 'link', 'set', 'lo', 'up'], () => undefined);

@@ -14,7 +14,7 @@ import type { sock } from '../include/net/sock.ts';
 import { workqueue_init } from '../kernel/workqueue.ts';
 import type { Kernel } from '../kernel.ts';
 import { dev_change_name, dev_close, net_dev_init } from '../net/core/dev.ts';
-import { skb_init } from '../net/core/skbuff.ts';
+import { skb_defer_free_flush, skb_init } from '../net/core/skbuff.ts';
 import { inet_init } from '../net/ipv4/af_inet_init.ts';
 import { inet_csk_reqsk_queue_drop } from '../net/ipv4/inet_connection_sock.ts';
 import { inet_twsk_deschedule_put } from '../net/ipv4/inet_timewait_sock.ts';
@@ -58,6 +58,8 @@ export function stopKernel(stopped: Kernel): string[] {
   for (const dev of [...stopped.init_net.dev_base]) dev_close(dev);
   ipv4_frags_exit_net(stopped.init_net);
   igb_exit_module();
+  // Buffers that one CPU freed for another wait for that one's next round of NET_RX.
+  for (const { softnet_data } of stopped.percpu) skb_defer_free_flush(softnet_data);
   return leaks(stopped);
 }
 

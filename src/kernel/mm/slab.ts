@@ -132,7 +132,14 @@ export function kfree(object: slabObject): void {
 
 export const ksize = (object: slabObject): number => object.cache.object_size;
 /** Which size kmalloc() would really give. */
-export const kmalloc_size_roundup = (size: number): number => (size <= 256 ? 256 : 1 << (32 - Math.clz32(size - 1)));
+export function kmalloc_size_roundup(size: number): number {
+  return size <= 256 ? 256 : 1 << (32 - Math.clz32(size - 1));
+}
+
+/** kmalloc() that is accounted to its caller: what skb heads are made with. */
+export function __kmalloc_node_track_caller_noprof(size: number, gfp: gfp_t): slabObject | null {
+  return kmalloc(size, gfp);
+}
 
 /** An object of a cache; null when memory is exhausted. The names are those that allocation profiling gives kmem_cache_alloc(_node). */
 export function kmem_cache_alloc_node_noprof<T>(cache: { alloc(): T }): T {

@@ -70,7 +70,6 @@ class Words {
   }
 }
 
-// biome-ignore lint/correctness/useYield: a command may sleep, this one need not
 export function* ip(words: readonly string[]): Sleeping<number> {
   const object = words[1] ?? '';
   const action = OBJECTS.find(([name]) => object !== '' && name.startsWith(object))?.[1];

@@ -5,7 +5,6 @@ import { EINVAL, ENOENT } from '../../kernel/uapi/errno.ts';
 import { nearest } from '../nearest.ts';
 import { CommandError, type Output } from './command.ts';
 
-// biome-ignore lint/correctness/useYield: a command may sleep, this one need not
 export function* sysctl(words: readonly string[], out: Output): Sleeping<number> {
   const { sysctls } = kernel().init_net;
   const requests = words.slice(1).filter((word) => word !== '-w' && word !== '-q');

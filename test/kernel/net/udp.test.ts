@@ -105,9 +105,10 @@ describe('UDP over the loopback device', () => {
     const host = new LoopbackHost();
     const results: unknown[] = [];
     host.run(function* program(sys) {
+      const unbound = yield* sys.socket(AF_INET, SOCK_DGRAM);
+      results.push(yield* sys.send(unbound, payload(1)));
+      results.push(yield* sys.sendto(unbound, payload(65508), 0, sockaddr(LO, 9000)));
       const fd = yield* sys.socket(AF_INET, SOCK_DGRAM);
-      results.push(yield* sys.send(fd, payload(1)));
-      results.push(yield* sys.sendto(fd, payload(65508), 0, sockaddr(LO, 9000)));
       yield* sys.bind(fd, sockaddr(LO, 9000));
       yield* sys.sendto(fd, payload(100), 0, sockaddr(LO, 9000));
       const small = new Uint8Array(10);

@@ -413,6 +413,8 @@ export class softnet_data {
   /** skbs of this CPU that others have done with: skb_attempt_defer_free(). */
   defer_list: sk_buff | null = null;
   defer_count = 0;
+  /** Packets of a batch that go to the same handler. */
+  readonly rxSublist = new sk_buff_head();
   /** Where receive heads are cut from: napi_alloc_cache. */
   readonly skb_frags = new page_frag_cache();
   /** /proc/net/softnet_stat. */

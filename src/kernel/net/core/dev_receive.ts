@@ -23,7 +23,7 @@ import {
   __vlan_hwaccel_clear_tag,
   PACKET_OTHERHOST,
   type sk_buff,
-  sk_buff_head,
+  type sk_buff_head,
   skb_get,
   skb_queue_splice_tail_init,
   skb_reset_mac_len,
@@ -191,7 +191,7 @@ export function netif_receive_skb_list_internal(list: sk_buff_head): void {
 
 /** Packets that follow each other and have the same handler and device go up together. */
 function __netif_receive_skb_list_core(list: sk_buff_head): void {
-  const sublist = new sk_buff_head();
+  const sublist = this_cpu_ptr().softnet_data.rxSublist;
   let current: packet_type | null = null;
   let device: net_device | null = null;
   for (let skb = __skb_dequeue(list); skb !== null; skb = __skb_dequeue(list)) {
@@ -210,8 +210,13 @@ function __netif_receive_skb_list_core(list: sk_buff_head): void {
 
 function __netif_receive_skb_list_ptype(list: sk_buff_head, handler: packet_type | null, orig_dev: net_device | null): void {
   if (handler === null || list.qlen === 0) return;
-  if (handler.list_func !== undefined) handler.list_func(list, handler, orig_dev!);
-  else for (let skb = __skb_dequeue(list); skb !== null; skb = __skb_dequeue(list)) handler.func(skb, skb.dev!, handler, orig_dev!);
+  if (handler.list_func !== undefined) {
+    handler.list_func(list, handler, orig_dev!);
+    list.next = list.prev = null;
+    list.qlen = 0;
+    return;
+  }
+  for (let skb = __skb_dequeue(list); skb !== null; skb = __skb_dequeue(list)) handler.func(skb, skb.dev!, handler, orig_dev!);
 }
 
 /* Timestamps */

@@ -2,6 +2,7 @@
  * net/core/gso.c: software segmentation of super-packets: `skb_gso_segment` → `skb_mac_gso_segment` → the protocol's gso_segment.
  */
 import {
+  __skb_push,
   CHECKSUM_NONE,
   CHECKSUM_PARTIAL,
   CHECKSUM_UNNECESSARY,
@@ -11,7 +12,6 @@ import {
   type sk_buff,
   skb_mac_header,
   skb_pull,
-  skb_push,
   skb_reset_mac_header,
   skb_reset_mac_len,
 } from '../../include/linux/skbuff.ts';
@@ -51,7 +51,7 @@ export function skb_mac_gso_segment(skb: sk_buff, features: number): sk_buff | n
     segs = offload.callbacks.gso_segment(skb, features);
     break;
   }
-  skb_push(skb, skb.data - skb_mac_header(skb));
+  __skb_push(skb, skb.data - skb_mac_header(skb));
   return segs;
 }
 

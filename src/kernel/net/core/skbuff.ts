@@ -57,7 +57,7 @@ import type { Kernel } from '../../kernel.ts';
 import { get_page, type page, put_page } from '../../mm/page_alloc.ts';
 import { lastFragOffset, page_frag_alloc, page_frag_free } from '../../mm/page_frag_cache.ts';
 import {
-  kmalloc,
+  __kmalloc_node_track_caller_noprof,
   kmalloc_size_roundup,
   kmem_cache_alloc_node_noprof,
   kmem_cache_alloc_noprof,
@@ -131,7 +131,7 @@ export function __alloc_skb(size: number, gfp: gfp_t, fclone: boolean): sk_buff 
 export function kmalloc_reserve(size: number, gfp: gfp_t): slabObject | null {
   const needed = SKB_HEAD_ALIGN(size);
   if (needed <= SKB_SMALL_HEAD_CACHE_SIZE) return kmem_cache_alloc_node_noprof(kernel().skb.small_head_cache);
-  return kmalloc(kmalloc_size_roundup(needed), gfp);
+  return __kmalloc_node_track_caller_noprof(kmalloc_size_roundup(needed), gfp);
 }
 
 /** Sets up the buffer over `frag_size` bytes at `skb.head`, of which skb_shared_info takes its share. */

@@ -8,6 +8,8 @@ import { InvariantError } from '../../../sim/invariant.ts';
 import { kernel } from '../../current.ts';
 import { NETIF_F_SG } from '../../include/linux/netdevice.ts';
 import {
+  __skb_push,
+  __skb_put,
   CHECKSUM_NONE,
   chargeCopy,
   MAX_SKB_FRAGS,
@@ -16,8 +18,6 @@ import {
   skb_headlen,
   skb_headroom,
   skb_mac_header,
-  skb_push,
-  skb_put,
   skb_reserve,
 } from '../../include/linux/skbuff.ts';
 import { memcpy } from '../../include/linux/string.ts';
@@ -64,7 +64,7 @@ class payload {
 export function skb_segment(head: sk_buff, features: number, csum: boolean): sk_buff | number {
   const mss = head.shinfo.gso_size;
   const doffset = head.data - skb_mac_header(head);
-  skb_push(head, doffset);
+  __skb_push(head, doffset);
   const gather = (features & NETIF_F_SG) !== 0 && canShare(head);
   const from = new payload(head, doffset);
   let segs: sk_buff | null = null;
@@ -107,7 +107,7 @@ function segment(head: sk_buff, from: payload, doffset: number, len: number, gat
   const seg = alloc_skb(headroom + doffset + linear, GFP_ATOMIC);
   if (seg === null) return null;
   skb_reserve(seg, headroom);
-  skb_put(seg, doffset);
+  __skb_put(seg, doffset);
   __copy_skb_header(seg, head);
   skb_headers_offset_update(seg, seg.data - head.data);
   seg.mac_len = seg.network_header - seg.mac_header;
@@ -127,7 +127,7 @@ function copyLinear(seg: sk_buff, head: sk_buff, from: payload, len: number, lin
     const frag = from.index < 0 ? null : from.skb.shinfo.frags[from.index]!;
     const mem = frag === null ? from.skb.mem : frag.page.mem;
     const start = frag === null ? from.skb.data : frag.off;
-    memcpy(seg.mem.u8, skb_put(seg, chunk), mem.u8, start + from.used, chunk);
+    memcpy(seg.mem.u8, __skb_put(seg, chunk), mem.u8, start + from.used, chunk);
     from.used += chunk;
     todo -= chunk;
   }

@@ -63,8 +63,6 @@ export function tcp_verify_left_out(tp: tcp_sock): void {
     throw new InvariantError(`tcp_verify_left_out: ${tp.sacked_out} SACKed + ${tp.lost_out} lost > ${tp.packets_out} out`);
 }
 
-export const tcp_sync_left_out = tcp_verify_left_out;
-
 /** Payload of the segment's packets: all of it when it is one packet. */
 export const tcp_skb_seglen = (skb: sk_buff): number => (tcp_skb_pcount(skb) === 1 ? skb.len : tcp_skb_mss(skb));
 

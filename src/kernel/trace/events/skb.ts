@@ -12,7 +12,7 @@ export const skb_events: EventFormats = {
 };
 
 export const napi_events: EventFormats = {
-  napi_poll: (napi, work, budget) => `napi poll on napi struct ${pointer(napi)} for device ${napi.dev.name} work ${work} budget ${budget}`,
+  napi_poll: (napi, work, budget) => `napi poll on napi struct ${pointer(napi)} for device ${napi.dev?.name ?? '(no_device)'} work ${work} budget ${budget}`,
 };
 
 const HEX = (value: number): string => `0x${(value >>> 0).toString(16).toUpperCase()}`;

@@ -2,29 +2,37 @@
  * Hosts with an IPv4 layer each, joined by wires without hardware: a frame that a device is given arrives at the other end some time later through
  * netif_rx(). Tests send datagrams of an experimental protocol (253, RFC 3692) and see what comes out, including frames on the wire.
  */
+
+import { loopback_net_init } from '../../../../src/kernel/drivers/net/loopback.ts';
 import { IFF_UP, NETDEV_TX_OK, NETIF_F_HW_CSUM, NETIF_F_SG, type net_device } from '../../../../src/kernel/include/linux/netdevice.ts';
-import { CHECKSUM_PARTIAL, type sk_buff, skb_put, skb_reserve, skb_reset_network_header, skb_dst_set } from '../../../../src/kernel/include/linux/skbuff.ts';
+import {
+  CHECKSUM_PARTIAL,
+  type sk_buff,
+  skb_dst_set,
+  skb_put,
+  skb_reserve,
+  skb_reset_network_header,
+} from '../../../../src/kernel/include/linux/skbuff.ts';
 import { GFP_ATOMIC } from '../../../../src/kernel/include/linux/types.ts';
 import { flowi4 } from '../../../../src/kernel/include/net/inet_sock.ts';
 import { ip_hdr } from '../../../../src/kernel/include/net/ip.ts';
-import { type neighbour, NUD_NONE } from '../../../../src/kernel/include/net/neighbour.ts';
+import { NUD_NONE, type neighbour } from '../../../../src/kernel/include/net/neighbour.ts';
 import { net } from '../../../../src/kernel/include/net/net_namespace.ts';
-import { Kernel } from '../../../../src/kernel/kernel.ts';
 import { workqueue_init } from '../../../../src/kernel/kernel/workqueue.ts';
-import { loopback_net_init } from '../../../../src/kernel/drivers/net/loopback.ts';
+import { Kernel } from '../../../../src/kernel/kernel.ts';
 import { alloc_etherdev_mqs, dev_close, dev_open, net_dev_init, register_netdev } from '../../../../src/kernel/net/core/dev.ts';
 import { netif_rx } from '../../../../src/kernel/net/core/dev_receive.ts';
 import { neigh_lookup, neigh_release } from '../../../../src/kernel/net/core/neighbour.ts';
 import { alloc_skb, consume_skb, skb_init } from '../../../../src/kernel/net/core/skbuff.ts';
 import { skb_copy_bits } from '../../../../src/kernel/net/core/skbuff_bits.ts';
-import { netif_carrier_on } from '../../../../src/kernel/net/sched/sch_generic_carrier.ts';
 import { eth_type_trans } from '../../../../src/kernel/net/ethernet/eth.ts';
 import { inet_rtm_newaddr } from '../../../../src/kernel/net/ipv4/devinet.ts';
 import { inet_rtm_newroute } from '../../../../src/kernel/net/ipv4/fib_frontend.ts';
-import { ipLayerInit } from '../../../../src/kernel/net/ipv4/ip_layer.ts';
 import { ipv4_frags_exit_net } from '../../../../src/kernel/net/ipv4/ip_fragment.ts';
+import { ipLayerInit } from '../../../../src/kernel/net/ipv4/ip_layer.ts';
 import { ip_local_out } from '../../../../src/kernel/net/ipv4/ip_output.ts';
 import { __ip_select_ident, ip_route_output_flow } from '../../../../src/kernel/net/ipv4/route.ts';
+import { netif_carrier_on } from '../../../../src/kernel/net/sched/sch_generic_carrier.ts';
 import { zeroSpeed } from '../../../../src/kernel/trace/cost_model.ts';
 import { IP_DF } from '../../../../src/kernel/uapi/in.ts';
 import { Machine } from '../../../../src/machine/machine.ts';
@@ -105,7 +113,9 @@ export class Host {
 
   route(prefix: string, via: string, more: object = {}): number {
     const [ip, plen] = prefix === 'default' ? ['0.0.0.0', '0'] : prefix.split('/');
-    return this.on(() => inet_rtm_newroute(this.network, { fc_dst: addr(ip!), fc_dst_len: Number(plen), fc_gw4: via === '' ? 0 : addr(via), ...more }));
+    return this.on(() =>
+      inet_rtm_newroute(this.network, { fc_dst: addr(ip!), fc_dst_len: Number(plen), fc_gw4: via === '' ? 0 : addr(via), ...more }),
+    );
   }
 
   /** Sends a datagram of PROTO; 0 or -errno. */
@@ -209,6 +219,11 @@ export class Lan {
   /** Frames so far as lines; forgets them. */
   lines(): string[] {
     return this.frames.splice(0).map(describeFrame);
+  }
+
+  /** A frame arrives at a host as if a wire had brought it. */
+  inject(host: Host, dev: string, frame: Uint8Array): void {
+    this.#arrive(host, host.dev(dev), { at: this.simulation.now, from: '', bytes: frame });
   }
 
   #device(host: Host, name: string, mtu: number, send: (frame: Frame) => void): net_device {

@@ -42,11 +42,24 @@ export interface PairOptions {
   readonly sack?: boolean;
   readonly timestamps?: boolean;
   readonly setUp?: (tp: tcp_sock) => void;
+  /** 8 is 1 Gbit/s. */
+  readonly nsPerByte?: number;
+}
+
+/** A segment that nobody sent: numbers relative to the initial ones + 1, as in the log. */
+export interface Forged {
+  readonly flags: number;
+  readonly seq: number;
+  readonly ack?: number;
+  readonly payload?: Uint8Array;
+  readonly window?: number;
+  /** Timestamp value and echo; absent: no option. */
+  readonly stamps?: readonly [number, number];
+  readonly urgent?: number;
 }
 
 const HEADROOM = 128;
 const FRAME_OVERHEAD = 58;
-const NS_PER_BYTE = 8;
 
 export class TcpPair {
   readonly host = new PeerlessHost();
@@ -58,12 +71,14 @@ export class TcpPair {
   rule: Rule;
   /** Called after every segment that was processed. */
   check: (tp: tcp_sock) => void = verifyScoreboard;
+  readonly #nsPerByte: number;
   readonly #counts = { a: 0, b: 0 };
-  /** When each direction has sent all that waits: the wire runs at 1 Gbit/s. */
+  /** When each direction has sent all that waits. */
   readonly #free: number[] = [0, 0];
 
   constructor(options: PairOptions = {}) {
     for (const pcpu of this.host.kernel.percpu) pcpu.softnet_data ??= new softnet_data();
+    this.#nsPerByte = options.nsPerByte ?? 8;
     const delay = options.oneWayNs ?? 10_000_000;
     this.rule = options.rule ?? ((): number[] => [delay]);
     const prepare = (tp: tcp_sock): void => {
@@ -128,6 +143,29 @@ export class TcpPair {
     this.host.pass(ms);
   }
 
+  /** Hands A a segment as if B had sent it (or the other way round), now. */
+  inject(toA: boolean, forged: Forged): void {
+    const payload = forged.payload ?? new Uint8Array();
+    const header = forged.stamps === undefined ? 20 : 32;
+    const bytes = new Uint8Array(header + payload.length);
+    bytes.set(payload, header);
+    const view = new DataView(bytes.buffer);
+    const [own, other] = toA ? [IRS, ISS] : [ISS, IRS];
+    view.setUint32(4, (own + forged.seq) >>> 0);
+    view.setUint32(8, (other + (forged.ack ?? 0)) >>> 0);
+    bytes[12] = (header / 4) << 4;
+    bytes[13] = forged.flags;
+    view.setUint16(14, forged.window ?? 512);
+    view.setUint16(18, forged.urgent ?? 0);
+    if (forged.stamps !== undefined) {
+      view.setUint32(20, 0x0101_080a);
+      view.setUint32(24, forged.stamps[0]);
+      view.setUint32(28, forged.stamps[1]);
+    }
+    this.host.run(() => this.#arrive({ index: 0, fromA: !toA, seq: 0, ack: 0, payload: payload.length, flags: forged.flags, bytes }));
+    this.pass(0);
+  }
+
   /** A MIB counter of the host. */
   stat(field: number): number {
     return this.host.network.mib.net_statistics[field]!;
@@ -161,7 +199,7 @@ export class TcpPair {
     const { simulation, machine } = this.host;
     const way = fromA ? 0 : 1;
     const start = Math.max(machine.cpus[0]!.clock, simulation.now, this.#free[way]!);
-    const sent = start + (FRAME_OVERHEAD + bytes.length) * NS_PER_BYTE;
+    const sent = start + (FRAME_OVERHEAD + bytes.length) * this.#nsPerByte;
     this.#free[way] = sent;
     for (const delay of this.rule(segment)) simulation.once(sent + delay, 'arrival', () => this.host.run(() => this.#arrive(segment)));
   }

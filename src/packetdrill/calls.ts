@@ -1,0 +1,317 @@
+/**
+ * System calls of scripts: arguments from the script, the call through the host's system call interface, then result, errno and whatever came back compared
+ * with what the script says.
+ */
+import { fdget } from '../kernel/fs/file.ts';
+import type { Sleeping } from '../kernel/include/linux/sched.ts';
+import { setFileFlags } from '../kernel/net/socket_syscalls.ts';
+import type { sockaddr_in } from '../kernel/uapi/in.ts';
+import { AF_INET, AF_UNSPEC, MSG_FASTOPEN } from '../kernel/uapi/socket.ts';
+import type { Sys } from '../user/sys.ts';
+import type { CallAction, Expression } from './ast.ts';
+import { EPOLL_CALLS } from './calls_epoll.ts';
+import { MESSAGE_CALLS } from './calls_message.ts';
+import { SOCKET_OPTION_CALLS } from './calls_sockopt.ts';
+import type { Connection } from './connection.ts';
+import { mismatch } from './failures.ts';
+import { errnoText, errnoValue } from './symbols.ts';
+import { bracketedNumber, fieldsOf, isNullBuffer, listOf, numberOf } from './values.ts';
+
+/** What the calls need of the run. */
+export interface CallWorld {
+  readonly sys: Sys;
+  readonly connections: Connection[];
+  /** The connection that packets belong to. */
+  underTest: Connection | null;
+  /** Descriptors by the script's name: sockets, epolls, pipes, files. */
+  readonly descriptors: Map<number, number>;
+  readonly localAddress: number;
+  readonly remoteAddress: number;
+  readonly bindPort: number;
+  readonly connectPort: number;
+  readonly files: ReadonlyMap<string, Uint8Array>;
+  readonly toleranceUs: number;
+  /** Clock of the start of the script, ns. */
+  readonly startNs: number;
+  /** The system call has returned: what follows is only comparing. */
+  returned(): void;
+}
+
+export type Call = (world: CallWorld, call: CallAction) => Sleeping<void>;
+
+const FCNTL_GETFL = 3;
+const FCNTL_SETFL = 4;
+const O_RDWR = 2;
+
+/** The real descriptor for the script's name. */
+export function liveFd(world: CallWorld, expression: Expression | undefined): number {
+  const script = numberOf(expression);
+  return world.descriptors.get(script) ?? mismatch(`unable to find socket with script fd ${script}`);
+}
+
+export function connectionOf(world: CallWorld, scriptFd: number): Connection | null {
+  return world.connections.find((connection) => connection.scriptFd === scriptFd) ?? null;
+}
+
+export function argumentCount(call: CallAction, least: number, most = least): void {
+  const count = call.args.length;
+  if (count < least || count > most) mismatch(`Expected ${least}${most === least ? '' : `-${most}`} args but got ${count}`);
+}
+
+/** Result and errno must be as the script says. `descriptor`: any result will do that is not negative, when the script's is not. */
+export function checkResult(world: CallWorld, call: CallAction, result: number, descriptor = false): void {
+  world.returned();
+  const expected = numberOf(call.result);
+  const actual = result < 0 ? -1 : result;
+  const errno = result < 0 ? -result : 0;
+  if (descriptor && expected >= 0) {
+    if (actual < 0) mismatch(`Expected non-negative result but got ${actual} with errno ${errnoText(errno)}`);
+  } else if (actual !== expected) mismatch(`Expected result ${expected} but got ${actual} with errno ${errnoText(errno)}`);
+  if (call.errno === null) return;
+  const wanted = errnoValue(call.errno) ?? mismatch(`Unknown symbol: '${call.errno}'`);
+  if (errno !== wanted) mismatch(`Expected errno ${errnoText(wanted)} but got ${errnoText(errno)}`);
+}
+
+/** A new descriptor under the script's name for it. */
+export function nameDescriptor(world: CallWorld, script: number, live: number): void {
+  if (world.descriptors.has(script)) mismatch(`duplicate fd ${script} in script`);
+  world.descriptors.set(script, live);
+}
+
+/** A user buffer of `length` bytes of zeros; NULL is memory that is not there, of which nothing can be read or written. */
+export const buffer = (isNull: boolean, length: number): Uint8Array => new Uint8Array(isNull ? 0 : Math.max(0, length));
+
+/** An address: `...` is the usual one, `AF_UNSPEC` one without a family, otherwise `{sa_family=…, sin_port=…, sin_addr=…}`. */
+function addressOf(expression: Expression | undefined, address: number, port: number): sockaddr_in {
+  if (expression?.kind === 'ellipsis') return { sin_family: AF_INET, sin_addr: address, sin_port: port };
+  if (expression?.kind === 'struct') {
+    const fields = fieldsOf(expression, ['sa_family', 'sin_port', 'sin_addr']);
+    const number = (name: string): number => numberOf(fields.get(name));
+    return { sin_family: number('sa_family'), sin_addr: number('sin_addr'), sin_port: number('sin_port') };
+  }
+  return { sin_family: numberOf(expression), sin_addr: 0, sin_port: 0 };
+}
+
+/* Sockets */
+
+function* socketCall(world: CallWorld, call: CallAction): Sleeping<void> {
+  argumentCount(call, 3);
+  const [family, type, protocol] = call.args;
+  const result = yield* world.sys.socket(family?.kind === 'ellipsis' ? AF_INET : numberOf(family), numberOf(type), numberOf(protocol));
+  checkResult(world, call, result, true);
+  if (result < 0) return;
+  const script = numberOf(call.result);
+  nameDescriptor(world, script, result);
+  world.underTest = newConnection(world, script, result);
+}
+
+function newConnection(world: CallWorld, scriptFd: number, live: number): Connection {
+  const connection = new (connectionClass())();
+  connection.scriptFd = scriptFd;
+  connection.liveFd = live;
+  world.connections.unshift(connection);
+  return connection;
+}
+
+let ConnectionClass: (new () => Connection) | null = null;
+/** Set by the runner, which owns connections. */
+export function useConnections(kind: new () => Connection): void {
+  ConnectionClass = kind;
+}
+const connectionClass = (): new () => Connection => ConnectionClass!;
+
+function* bindCall(world: CallWorld, call: CallAction): Sleeping<void> {
+  argumentCount(call, 3);
+  const fd = liveFd(world, call.args[0]);
+  checkResult(world, call, yield* world.sys.bind(fd, addressOf(call.args[1], world.localAddress, world.bindPort)));
+}
+
+function* listenCall(world: CallWorld, call: CallAction): Sleeping<void> {
+  argumentCount(call, 2);
+  const fd = liveFd(world, call.args[0]);
+  const result = yield* world.sys.listen(fd, numberOf(call.args[1]));
+  checkResult(world, call, result);
+  const connection = connectionOf(world, numberOf(call.args[0]));
+  if (result === 0 && connection !== null) connection.state = 'listening';
+}
+
+function* acceptCall(world: CallWorld, call: CallAction): Sleeping<void> {
+  argumentCount(call, 3, 4);
+  const fd = liveFd(world, call.args[0]);
+  const peer: sockaddr_in = { sin_family: 0, sin_addr: 0, sin_port: 0 };
+  const flags = call.args.length === 4 ? numberOf(call.args[3]) : 0;
+  const result = yield* world.sys.accept(fd, peer, flags);
+  checkResult(world, call, result, true);
+  if (result < 0) return;
+  const connection = world.connections.find(({ state, liveFd: live }) => live < 0 && (state === 'passiveSynackSent' || state === 'passiveSynackAcked'));
+  if (connection === undefined) return mismatch('unable to find socket matching accept() call');
+  const script = numberOf(call.result);
+  nameDescriptor(world, script, result);
+  connection.scriptFd = script;
+  connection.liveFd = result;
+}
+
+/** A call that may open a connection; `mustBeNew` when it does nothing else. */
+function beginConnecting(world: CallWorld, expression: Expression | undefined, address: sockaddr_in, mustBeNew: boolean): void {
+  const connection = connectionOf(world, numberOf(expression));
+  if (connection === null) return;
+  if (address.sin_family === AF_UNSPEC) {
+    connection.state = 'new';
+    return;
+  }
+  if (connection.state !== 'new') {
+    if (mustBeNew) mismatch('socket is not new');
+    return;
+  }
+  connection.state = 'activeConnecting';
+  connection.remoteAddress = world.remoteAddress;
+  connection.remotePort = world.connectPort;
+}
+
+function* connectCall(world: CallWorld, call: CallAction): Sleeping<void> {
+  argumentCount(call, 3);
+  const fd = liveFd(world, call.args[0]);
+  const address = addressOf(call.args[1], world.remoteAddress, world.connectPort);
+  beginConnecting(world, call.args[0], address, false);
+  checkResult(world, call, yield* world.sys.connect(fd, address));
+}
+
+function* shutdownCall(world: CallWorld, call: CallAction): Sleeping<void> {
+  argumentCount(call, 2);
+  checkResult(world, call, yield* world.sys.shutdown(liveFd(world, call.args[0]), numberOf(call.args[1])));
+}
+
+function* closeCall(world: CallWorld, call: CallAction): Sleeping<void> {
+  argumentCount(call, 1);
+  const script = numberOf(call.args[0]);
+  const fd = liveFd(world, call.args[0]);
+  const result = yield* world.sys.close(fd);
+  checkResult(world, call, result);
+  if (result < 0) return;
+  world.descriptors.delete(script);
+  const connection = connectionOf(world, script);
+  // Packets may still come and go; the name is free for another descriptor.
+  if (connection !== null) {
+    connection.scriptFd = -1;
+    connection.liveFd = -2;
+  }
+}
+
+/* Data */
+
+const SCRIPT_READS: readonly string[] = ['read', 'recv', 'recvfrom'];
+
+function* readCall(world: CallWorld, call: CallAction): Sleeping<void> {
+  const plain = call.name === 'read';
+  argumentCount(call, ...(plain ? ([3] as const) : call.name === 'recv' ? ([4] as const) : ([6] as const)));
+  const fd = liveFd(world, call.args[0]);
+  const length = numberOf(call.args[2]);
+  const data = buffer(isNullBuffer(call.args[1]), length);
+  const flags = plain ? 0 : numberOf(call.args[3]);
+  checkResult(world, call, yield* world.sys.recv(fd, data, flags, 0, length));
+}
+
+function* writeCall(world: CallWorld, call: CallAction): Sleeping<void> {
+  const plain = call.name === 'write';
+  argumentCount(call, plain ? 3 : 4);
+  const fd = liveFd(world, call.args[0]);
+  const length = numberOf(call.args[2]);
+  const data = buffer(isNullBuffer(call.args[1]), length);
+  checkResult(world, call, yield* world.sys.send(fd, data, plain ? 0 : numberOf(call.args[3]), 0, length));
+}
+
+function* sendtoCall(world: CallWorld, call: CallAction): Sleeping<void> {
+  argumentCount(call, 6);
+  const fd = liveFd(world, call.args[0]);
+  const length = numberOf(call.args[2]);
+  const data = buffer(isNullBuffer(call.args[1]), length);
+  const flags = numberOf(call.args[3]);
+  const address = addressOf(call.args[4], world.remoteAddress, world.connectPort);
+  if ((flags & MSG_FASTOPEN) !== 0 || address.sin_family === AF_UNSPEC) beginConnecting(world, call.args[0], address, false);
+  checkResult(world, call, yield* world.sys.sendto(fd, data, flags, address, 0, length));
+}
+
+function* fcntlCall(world: CallWorld, call: CallAction): Sleeping<void> {
+  argumentCount(call, 2, 3);
+  const fd = liveFd(world, call.args[0]);
+  const command = numberOf(call.args[1]);
+  const opened = fdget(fd);
+  if (opened === null) return mismatch(`descriptor ${fd} is not open`);
+  if (command === FCNTL_GETFL) checkResult(world, call, opened.f_flags | O_RDWR);
+  else if (command === FCNTL_SETFL) {
+    setFileFlags(fd, numberOf(call.args[2]));
+    checkResult(world, call, 0);
+  } else mismatch(`fcntl command ${command} is not known here`);
+}
+
+function* ioctlCall(world: CallWorld, call: CallAction): Sleeping<void> {
+  argumentCount(call, 2, 3);
+  const fd = liveFd(world, call.args[0]);
+  const result = yield* world.sys.ioctl(fd, numberOf(call.args[1]));
+  checkResult(world, call, result < 0 ? result : 0);
+  if (call.args.length < 3) return;
+  const expected = bracketedNumber(call.args[2]);
+  if (result >= 0 && result !== expected) mismatch(`Bad ioctl optval: expected: ${expected} actual: ${result}`);
+}
+
+/* Files and pipes */
+
+function* openCall(world: CallWorld, call: CallAction): Sleeping<void> {
+  argumentCount(call, 2, 3);
+  const path = call.args[0];
+  if (path?.kind !== 'string') return mismatch('Expected the name of a file');
+  const content = world.files.get(path.value);
+  const result = content === undefined ? -2 : yield* world.sys.open(content);
+  checkResult(world, call, result, true);
+  if (result >= 0) nameDescriptor(world, numberOf(call.result), result);
+}
+
+function* pipeCall(world: CallWorld, call: CallAction): Sleeping<void> {
+  argumentCount(call, 1);
+  const names = listOf(call.args[0]).map(numberOf);
+  const result = yield* world.sys.pipe();
+  checkResult(world, call, typeof result === 'number' ? result : 0);
+  if (typeof result === 'number') return;
+  nameDescriptor(world, names[0]!, result[0]);
+  nameDescriptor(world, names[1]!, result[1]);
+}
+
+function* spliceCall(world: CallWorld, call: CallAction): Sleeping<void> {
+  argumentCount(call, 6);
+  const from = liveFd(world, call.args[0]);
+  const to = liveFd(world, call.args[2]);
+  checkResult(world, call, yield* world.sys.splice(from, to, numberOf(call.args[4]), numberOf(call.args[5])));
+}
+
+function* sendfileCall(world: CallWorld, call: CallAction): Sleeping<void> {
+  argumentCount(call, 4);
+  const to = liveFd(world, call.args[0]);
+  const from = liveFd(world, call.args[1]);
+  checkResult(world, call, yield* world.sys.sendfile(to, from, numberOf(call.args[3])));
+}
+
+const CALLS: Readonly<Record<string, Call>> = {
+  socket: socketCall,
+  bind: bindCall,
+  listen: listenCall,
+  accept: acceptCall,
+  accept4: acceptCall,
+  connect: connectCall,
+  shutdown: shutdownCall,
+  close: closeCall,
+  ...Object.fromEntries(SCRIPT_READS.map((name) => [name, readCall])),
+  write: writeCall,
+  send: writeCall,
+  sendto: sendtoCall,
+  fcntl: fcntlCall,
+  ioctl: ioctlCall,
+  open: openCall,
+  pipe: pipeCall,
+  splice: spliceCall,
+  sendfile: sendfileCall,
+  ...MESSAGE_CALLS,
+  ...EPOLL_CALLS,
+  ...SOCKET_OPTION_CALLS,
+};
+
+export const findCall = (name: string): Call => CALLS[name] ?? mismatch(`Unknown system call: '${name}'`);

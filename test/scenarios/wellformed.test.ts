@@ -1,0 +1,64 @@
+/** Wireshark, and tshark where it is installed, asked about every capture of every example: are its frames what they should be? */
+import { spawnSync } from 'node:child_process';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openWireshark, type Wireshark } from '../support/wireshark.ts';
+import { examples, expectGoodEnd, type Outcome, runExample } from './scenario.ts';
+
+/** Frames that nobody should ever see at a NIC or on a wire. */
+const FAULTY = '_ws.malformed || ip.checksum.status == "Bad" || tcp.checksum.status == "Bad" || udp.checksum.status == "Bad" || icmp.checksum.status == "Bad"';
+const CHECKSUMS_ON = ['ip', 'tcp', 'udp'].flatMap((protocol) => ['-o', `${protocol}.check_checksum:TRUE`]);
+const hasTshark = spawnSync('tshark', ['--version']).status === 0;
+
+/** What Wireshark's TCP analysis may remark on because the topology caused it; every other remark is a fault of ours. */
+const CAUSED: Readonly<Record<string, string>> = {
+  // One lost segment: ACKs that carry SACK repeat themselves, and the segment comes again.
+  'one-loss.yaml': 'tcp.analysis.duplicate_ack || tcp.analysis.fast_retransmission || tcp.analysis.lost_segment || tcp.analysis.window_update',
+};
+
+let wireshark: Wireshark;
+beforeAll(async () => {
+  wireshark = await openWireshark();
+});
+afterAll(() => wireshark.close());
+
+function tshark(capture: string, filter: string): string {
+  const { stdout, status } = spawnSync('tshark', [...CHECKSUMS_ON, '-r', capture, '-Y', filter], { encoding: 'utf8' });
+  expect(status, filter).toBe(0);
+  return stdout;
+}
+
+for (const name of examples) {
+  describe(name, () => {
+    let outcome: Outcome;
+    beforeAll(() => {
+      // Everything that can be captured, whatever the example itself captures.
+      outcome = runExample(name, { overrides: [{ path: ['capture'], value: ['nic', 'wire'] }] });
+    });
+
+    it('ends well', () => expectGoodEnd(outcome));
+
+    it('has captures with all the frames that were on its wires', () => {
+      const { captures, wireFrames } = outcome.report;
+      const wires = captures.filter(({ point }) => point === 'wire');
+      expect(wires.reduce((sum, { frames }) => sum + frames, 0)).toBe(wireFrames);
+    });
+
+    it('has no malformed frame, no bad checksum, and no trouble that it did not ask for', () => {
+      const unexpected = `tcp.analysis.flags && !(${CAUSED[name] ?? 'frame.number == 0'})`;
+      for (const capture of outcome.captures) {
+        const dissection = wireshark.load(capture);
+        expect(dissection.fileType).toMatch(/pcapng/);
+        for (const filter of [FAULTY, unexpected]) {
+          expect(dissection.filter(filter).map((frame) => dissection.columns(frame).join(' '))).toEqual([]);
+        }
+      }
+    });
+
+    it.skipIf(!hasTshark)('has none for tshark either', () => {
+      const unexpected = `tcp.analysis.flags && !(${CAUSED[name] ?? 'frame.number == 0'})`;
+      // tshark before 4.2 knows the states of checksums by number only.
+      const faulty = FAULTY.replaceAll('"Bad"', '0');
+      for (const capture of outcome.captures) expect(tshark(capture, `(${faulty}) || (${unexpected})`)).toBe('');
+    });
+  });
+}
