@@ -1,85 +1,35 @@
 /**
  * System calls of scripts: arguments from the script, the call through the host's system call interface, then result, errno and whatever came back compared
- * with what the script says.
+ * with what the script says. Messages, epoll and socket options have files of their own.
  */
 import { fdget } from '../kernel/fs/file.ts';
 import type { Sleeping } from '../kernel/include/linux/sched.ts';
 import { setFileFlags } from '../kernel/net/socket_syscalls.ts';
+import { ENOENT } from '../kernel/uapi/errno.ts';
 import type { sockaddr_in } from '../kernel/uapi/in.ts';
-import { AF_INET, AF_UNSPEC, MSG_FASTOPEN } from '../kernel/uapi/socket.ts';
-import type { Sys } from '../user/sys.ts';
+import { AF_INET } from '../kernel/uapi/socket.ts';
 import type { CallAction, Expression } from './ast.ts';
+import {
+  argumentCount,
+  beginConnecting,
+  buffer,
+  type Call,
+  type CallWorld,
+  checkResult,
+  connectionOf,
+  liveFd,
+  nameDescriptor,
+} from './call_support.ts';
 import { EPOLL_CALLS } from './calls_epoll.ts';
 import { MESSAGE_CALLS } from './calls_message.ts';
 import { SOCKET_OPTION_CALLS } from './calls_sockopt.ts';
-import type { Connection } from './connection.ts';
+import { Connection } from './connection.ts';
 import { mismatch } from './failures.ts';
-import { errnoText, errnoValue } from './symbols.ts';
 import { bracketedNumber, fieldsOf, isNullBuffer, listOf, numberOf } from './values.ts';
-
-/** What the calls need of the run. */
-export interface CallWorld {
-  readonly sys: Sys;
-  readonly connections: Connection[];
-  /** The connection that packets belong to. */
-  underTest: Connection | null;
-  /** Descriptors by the script's name: sockets, epolls, pipes, files. */
-  readonly descriptors: Map<number, number>;
-  readonly localAddress: number;
-  readonly remoteAddress: number;
-  readonly bindPort: number;
-  readonly connectPort: number;
-  readonly files: ReadonlyMap<string, Uint8Array>;
-  readonly toleranceUs: number;
-  /** Clock of the start of the script, ns. */
-  readonly startNs: number;
-  /** The system call has returned: what follows is only comparing. */
-  returned(): void;
-}
-
-export type Call = (world: CallWorld, call: CallAction) => Sleeping<void>;
 
 const FCNTL_GETFL = 3;
 const FCNTL_SETFL = 4;
 const O_RDWR = 2;
-
-/** The real descriptor for the script's name. */
-export function liveFd(world: CallWorld, expression: Expression | undefined): number {
-  const script = numberOf(expression);
-  return world.descriptors.get(script) ?? mismatch(`unable to find socket with script fd ${script}`);
-}
-
-export function connectionOf(world: CallWorld, scriptFd: number): Connection | null {
-  return world.connections.find((connection) => connection.scriptFd === scriptFd) ?? null;
-}
-
-export function argumentCount(call: CallAction, least: number, most = least): void {
-  const count = call.args.length;
-  if (count < least || count > most) mismatch(`Expected ${least}${most === least ? '' : `-${most}`} args but got ${count}`);
-}
-
-/** Result and errno must be as the script says. `descriptor`: any result will do that is not negative, when the script's is not. */
-export function checkResult(world: CallWorld, call: CallAction, result: number, descriptor = false): void {
-  world.returned();
-  const expected = numberOf(call.result);
-  const actual = result < 0 ? -1 : result;
-  const errno = result < 0 ? -result : 0;
-  if (descriptor && expected >= 0) {
-    if (actual < 0) mismatch(`Expected non-negative result but got ${actual} with errno ${errnoText(errno)}`);
-  } else if (actual !== expected) mismatch(`Expected result ${expected} but got ${actual} with errno ${errnoText(errno)}`);
-  if (call.errno === null) return;
-  const wanted = errnoValue(call.errno) ?? mismatch(`Unknown symbol: '${call.errno}'`);
-  if (errno !== wanted) mismatch(`Expected errno ${errnoText(wanted)} but got ${errnoText(errno)}`);
-}
-
-/** A new descriptor under the script's name for it. */
-export function nameDescriptor(world: CallWorld, script: number, live: number): void {
-  if (world.descriptors.has(script)) mismatch(`duplicate fd ${script} in script`);
-  world.descriptors.set(script, live);
-}
-
-/** A user buffer of `length` bytes of zeros; NULL is memory that is not there, of which nothing can be read or written. */
-export const buffer = (isNull: boolean, length: number): Uint8Array => new Uint8Array(isNull ? 0 : Math.max(0, length));
 
 /** An address: `...` is the usual one, `AF_UNSPEC` one without a family, otherwise `{sa_family=…, sin_port=…, sin_addr=…}`. */
 function addressOf(expression: Expression | undefined, address: number, port: number): sockaddr_in {
@@ -102,23 +52,16 @@ function* socketCall(world: CallWorld, call: CallAction): Sleeping<void> {
   if (result < 0) return;
   const script = numberOf(call.result);
   nameDescriptor(world, script, result);
-  world.underTest = newConnection(world, script, result);
+  world.setUnderTest(newConnection(world, script, result));
 }
 
 function newConnection(world: CallWorld, scriptFd: number, live: number): Connection {
-  const connection = new (connectionClass())();
+  const connection = new Connection();
   connection.scriptFd = scriptFd;
   connection.liveFd = live;
   world.connections.unshift(connection);
   return connection;
 }
-
-let ConnectionClass: (new () => Connection) | null = null;
-/** Set by the runner, which owns connections. */
-export function useConnections(kind: new () => Connection): void {
-  ConnectionClass = kind;
-}
-const connectionClass = (): new () => Connection => ConnectionClass!;
 
 function* bindCall(world: CallWorld, call: CallAction): Sleeping<void> {
   argumentCount(call, 3);
@@ -140,10 +83,10 @@ function* acceptCall(world: CallWorld, call: CallAction): Sleeping<void> {
   const fd = liveFd(world, call.args[0]);
   const peer: sockaddr_in = { sin_family: 0, sin_addr: 0, sin_port: 0 };
   const flags = call.args.length === 4 ? numberOf(call.args[3]) : 0;
-  const result = yield* world.sys.accept(fd, peer, flags);
+  const result = yield* world.sys.accept4(fd, peer, flags);
   checkResult(world, call, result, true);
   if (result < 0) return;
-  const connection = world.connections.find(({ state, liveFd: live }) => live < 0 && (state === 'passiveSynackSent' || state === 'passiveSynackAcked'));
+  const connection = world.connections.find(({ state, liveFd: live }) => live === -1 && (state === 'passiveSynackSent' || state === 'passiveSynackAcked'));
   if (connection === undefined) return mismatch('unable to find socket matching accept() call');
   const script = numberOf(call.result);
   nameDescriptor(world, script, result);
@@ -151,28 +94,11 @@ function* acceptCall(world: CallWorld, call: CallAction): Sleeping<void> {
   connection.liveFd = result;
 }
 
-/** A call that may open a connection; `mustBeNew` when it does nothing else. */
-function beginConnecting(world: CallWorld, expression: Expression | undefined, address: sockaddr_in, mustBeNew: boolean): void {
-  const connection = connectionOf(world, numberOf(expression));
-  if (connection === null) return;
-  if (address.sin_family === AF_UNSPEC) {
-    connection.state = 'new';
-    return;
-  }
-  if (connection.state !== 'new') {
-    if (mustBeNew) mismatch('socket is not new');
-    return;
-  }
-  connection.state = 'activeConnecting';
-  connection.remoteAddress = world.remoteAddress;
-  connection.remotePort = world.connectPort;
-}
-
 function* connectCall(world: CallWorld, call: CallAction): Sleeping<void> {
   argumentCount(call, 3);
   const fd = liveFd(world, call.args[0]);
   const address = addressOf(call.args[1], world.remoteAddress, world.connectPort);
-  beginConnecting(world, call.args[0], address, false);
+  beginConnecting(world, numberOf(call.args[0]), address);
   checkResult(world, call, yield* world.sys.connect(fd, address));
 }
 
@@ -203,7 +129,7 @@ const SCRIPT_READS: readonly string[] = ['read', 'recv', 'recvfrom'];
 
 function* readCall(world: CallWorld, call: CallAction): Sleeping<void> {
   const plain = call.name === 'read';
-  argumentCount(call, ...(plain ? ([3] as const) : call.name === 'recv' ? ([4] as const) : ([6] as const)));
+  argumentCount(call, plain ? 3 : call.name === 'recv' ? 4 : 6);
   const fd = liveFd(world, call.args[0]);
   const length = numberOf(call.args[2]);
   const data = buffer(isNullBuffer(call.args[1]), length);
@@ -227,7 +153,7 @@ function* sendtoCall(world: CallWorld, call: CallAction): Sleeping<void> {
   const data = buffer(isNullBuffer(call.args[1]), length);
   const flags = numberOf(call.args[3]);
   const address = addressOf(call.args[4], world.remoteAddress, world.connectPort);
-  if ((flags & MSG_FASTOPEN) !== 0 || address.sin_family === AF_UNSPEC) beginConnecting(world, call.args[0], address, false);
+  beginConnecting(world, numberOf(call.args[0]), address);
   checkResult(world, call, yield* world.sys.sendto(fd, data, flags, address, 0, length));
 }
 
@@ -261,7 +187,7 @@ function* openCall(world: CallWorld, call: CallAction): Sleeping<void> {
   const path = call.args[0];
   if (path?.kind !== 'string') return mismatch('Expected the name of a file');
   const content = world.files.get(path.value);
-  const result = content === undefined ? -2 : yield* world.sys.open(content);
+  const result = content === undefined ? -ENOENT : yield* world.sys.open(content);
   checkResult(world, call, result, true);
   if (result >= 0) nameDescriptor(world, numberOf(call.result), result);
 }

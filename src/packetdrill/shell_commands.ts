@@ -5,6 +5,7 @@ import { tcp_metrics_flush_all } from '../kernel/net/ipv4/tcp_metrics.ts';
 import { deleteQdisc, replaceQdisc } from '../kernel/net/sched/sch_api.ts';
 import { errnoName } from '../kernel/uapi/errno.ts';
 import {
+  IPSTATS_SNMP_COUNT,
   snmp4_icmp_list,
   snmp4_ipstats_list,
   snmp4_net_list,
@@ -35,32 +36,28 @@ const at_once = (work: (words: readonly string[], surroundings: Surroundings) =>
   };
 
 /** `sysctl [-q] [-e] [-w] name=value…`; one that does not exist fails the command, the others are set all the same. */
-const sysctlCommand: ShellCommand = function* (words, { complain }) {
-  const ignoreUnknown = words.includes('-e');
+const sysctl = at_once((words, { complain }) => {
   let status = 0;
   for (const word of words.slice(1)) {
-    if (word.startsWith('-')) continue;
     const at = word.indexOf('=');
-    if (at < 0) continue;
-    try {
-      status = (yield* setSysctl(word.slice(0, at).trim(), word.slice(at + 1).trim())) || status;
-    } catch (error) {
-      complain((error as Error).message);
-      if (!ignoreUnknown) status = 255;
-    }
+    if (word.startsWith('-') || at < 0) continue;
+    const name = word.slice(0, at).trim();
+    if (setSysctl(name, word.slice(at + 1).trim()) || words.includes('-e')) continue;
+    complain(`sysctl: setting key "${name}": no such key, or an invalid value`);
+    status = 255;
   }
   return status;
-};
+});
 
-/** `set_sysctls.py /proc/sys/…=value …` */
-const setSysctls: ShellCommand = function* (words) {
+/** `set_sysctls.py /proc/sys/…=value …`; as the real one it goes on after a value that was refused. */
+const setSysctls = at_once((words) => {
   for (const word of words.slice(1)) {
     const at = word.indexOf('=');
     if (at < 0) mismatch(`set_sysctls.py: read ${JSON.stringify(word)}, expected file=value`);
-    yield* setSysctl(word.slice(0, at), word.slice(at + 1));
+    setSysctl(word.slice(0, at), word.slice(at + 1));
   }
   return 0;
-};
+});
 
 const TC_H_ROOT = 0xffff_ffff;
 
@@ -86,14 +83,14 @@ function answer(result: number, complain: (line: string) => void): number {
 }
 
 /** `ip tcp_metrics flush` here, the rest as on any host; IPv6 is not emulated, so what is said about it changes nothing. */
-const ipCommand: ShellCommand = function* (words, { out }) {
+const ipCommand: ShellCommand = function* (words) {
   if (words[1] === '-6') return 0;
   const plain = words.filter((word, i) => i === 0 || word !== '-4');
   if (plain[1] !== undefined && 'tcp_metrics'.startsWith(plain[1]) && plain[1].startsWith('tcp')) {
     if (plain[2] === 'flush') tcp_metrics_flush_all(kernel().init_net);
     return 0;
   }
-  return yield* ip(plain, out);
+  return yield* ip(plain);
 };
 
 /** All counters by the names that nstat gives them. */
@@ -101,9 +98,10 @@ function counters(): Map<string, number> {
   const { mib } = kernel().init_net;
   const all = new Map<string, number>();
   const add = (prefix: string, names: readonly string[], values: Float64Array): void => {
-    for (const [i, name] of names.entries()) all.set(/^(Tcp|Ip|Udp|Icmp)/.test(name) && prefix === '' ? name : `${prefix}${name}`, values[i] ?? 0);
+    for (const [i, name] of names.entries()) all.set(`${prefix}${name}`, values[i] ?? 0);
   };
-  add('Ip', snmp4_ipstats_list, mib.ip_statistics);
+  add('Ip', snmp4_ipstats_list.slice(0, IPSTATS_SNMP_COUNT), mib.ip_statistics);
+  add('IpExt', snmp4_ipstats_list.slice(IPSTATS_SNMP_COUNT), mib.ip_statistics.subarray(IPSTATS_SNMP_COUNT));
   add('Icmp', snmp4_icmp_list, mib.icmp_statistics);
   add('Tcp', snmp4_tcp_list, mib.tcp_statistics);
   add('Udp', snmp4_udp_list, mib.udp_statistics);
@@ -183,7 +181,7 @@ const ethtoolCommand: ShellCommand = function* (words, { out }) {
 };
 
 export const COMMANDS: Readonly<Record<string, ShellCommand>> = {
-  sysctl: sysctlCommand,
+  sysctl,
   'set_sysctls.py': setSysctls,
   tc,
   ip: ipCommand,

@@ -2,20 +2,20 @@
 import { kernel } from '../kernel/current.ts';
 import type { Sleeping } from '../kernel/include/linux/sched.ts';
 import type { sock } from '../kernel/include/net/sock.ts';
-import { sysctl } from '../user/commands/sysctl.ts';
 import { DEFAULT_SYSCTLS, TUN_NAME } from './defaults.ts';
 import { mismatch } from './failures.ts';
 import type { Shell } from './shell.ts';
 
-/** Sets a sysctl by name (`net.ipv4.tcp_ecn`) or by path below /proc/sys. Throws CommandError for what there is not. */
-export function setSysctl(name: string, value: string): Sleeping<number> {
-  return sysctl(['sysctl', '-q', `${name.replace(/^\/proc\/sys\//, '').replaceAll('/', '.')}=${value}`], () => undefined);
+/** Sets a sysctl by name (`net.ipv4.tcp_ecn`, `net/ipv4/tcp_ecn`) or by path below /proc/sys; false when there is none or it refuses the value. */
+export function setSysctl(name: string, value: string): boolean {
+  const result = kernel().init_net.sysctls.set(name.replace(/^\/proc\/sys\//, '').replaceAll('/', '.'), value);
+  return typeof result !== 'number' || result >= 0;
 }
 
 /** The common set-up of test collections. */
 export function* setDefaults(shell: Shell): Sleeping<number> {
   yield* shell.run(`ip tcp_metrics flush all > /dev/null 2>&1`);
-  for (const [name, value] of DEFAULT_SYSCTLS) yield* setSysctl(`net.ipv4.${name}`, value);
+  for (const [name, value] of DEFAULT_SYSCTLS) setSysctl(`net.ipv4.${name}`, value);
   return yield* shell.run(`tc qdisc add dev ${TUN_NAME} root pfifo`);
 }
 
@@ -24,11 +24,7 @@ export function writeFile(shell: Shell, path: string, text: string, append: bool
   if (path === '/dev/null') return 0;
   const module = /^\/sys\/module\/([^/]+)\/parameters\/([^/]+)$/.exec(path);
   if (module !== null) return setModuleParameter(module[1]!, module[2]!, text.trim());
-  if (path.startsWith('/proc/sys/')) {
-    // A sysctl of this kernel never sleeps.
-    const done = setSysctl(path, text.trim()).next();
-    return done.done === true ? done.value : 1;
-  }
+  if (path.startsWith('/proc/sys/')) return setSysctl(path, text.trim()) ? 0 : 1;
   const bytes = new TextEncoder().encode(text);
   const old = shell.files.get(path);
   shell.files.set(path, append && old !== undefined ? Uint8Array.from([...old, ...bytes]) : bytes);

@@ -1,6 +1,7 @@
 /** Puts a topology's capture points where they belong: on wires, at NICs, at the packet taps. */
+import type { net_device } from '../kernel/include/linux/netdevice.ts';
 import { this_cpu } from '../machine/cpu.ts';
-import type { CaptureSession } from '../observe/capture/capture_session.ts';
+import type { CapturePoint, CaptureSession } from '../observe/capture/capture_session.ts';
 import { NicCapture } from '../observe/capture/nic_capture.ts';
 import { SkbCapture } from '../observe/capture/skb_capture.ts';
 import { WireCapture } from '../observe/capture/wire_capture.ts';
@@ -10,13 +11,15 @@ import type { Network } from './network.ts';
 import type { CaptureSpec } from './schema.ts';
 
 const WHOLE_PACKET = 262144;
+const LOOPBACK = 'lo';
 
 /** Opens the capture points; returns what must be called before the session is closed. */
 export function attachCaptures(network: Network, session: CaptureSession): () => void {
   const finishers: (() => void)[] = [];
   for (const spec of network.topology.capture ?? []) {
     if (spec.point === 'wire') for (const cable of cablesOf(network, spec)) captureWire(session, cable, spec);
-    else for (const [host, nic] of nicsOf(network, spec)) captureAtHost(session, host, nic, spec, finishers);
+    else if (spec.point === 'tcpdump') for (const [host, dev] of devicesOf(network, spec)) captureAtTaps(session, host, dev, spec);
+    else for (const [host, nic] of nicsOf(network, spec)) captureAtNic(session, host, nic, spec, finishers);
   }
   return () => {
     for (const finish of finishers) finish();
@@ -48,26 +51,40 @@ function captureWire(session: CaptureSession, cable: Cable, spec: CaptureSpec): 
   new WireCapture(cable, point, spec.snaplen ?? WHOLE_PACKET);
 }
 
-function captureAtHost(session: CaptureSession, host: Host, nic: Nic, spec: CaptureSpec, finishers: (() => void)[]): void {
-  const what =
-    spec.point === 'nic' ? 'as the NIC puts frames on the wire and takes them off it' : 'where tcpdump sees packets: before TSO, after GRO';
-  const snapLen = spec.snaplen ?? WHOLE_PACKET;
-  const point = session.open(
-    {
-      file: spec.file ?? `${host.name}.${nic.name}.${spec.point}.pcapng`,
-      point: spec.point,
-      name: nic.name,
-      description: `${host.name} ${nic.name}, ${what}`,
-      mac: nic.device.options.mac,
-      ipv4: (nic.spec.address ?? []).map(({ address, prefix }) => ({ address, prefixLength: prefix })),
-      speedBps: nic.device.rateBps,
-      snapLen,
-    },
-    host.machine.simulation.now,
-  );
-  if (spec.point === 'tcpdump') new SkbCapture(host.device(nic.name), point, snapLen, () => this_cpu.clock);
-  else {
-    const capture = new NicCapture(nic.device.observers, point, snapLen);
-    finishers.push(() => capture.finish());
-  }
+/** Network devices of the kernels: those with a card behind them, and loopback where it is asked for by name. */
+function devicesOf(network: Network, spec: CaptureSpec): [Host, net_device][] {
+  const loopbacks = network.hosts.filter((host) => spec.on === `${host.name}.${LOOPBACK}`);
+  return [
+    ...nicsOf(network, spec).map(([host, nic]): [Host, net_device] => [host, host.device(nic.name)]),
+    ...loopbacks.map((host): [Host, net_device] => [host, host.device(LOOPBACK)]),
+  ];
+}
+
+function captureAtTaps(session: CaptureSession, host: Host, dev: net_device, spec: CaptureSpec): void {
+  const nic = host.nics.find(({ name }) => name === dev.name);
+  const description = `${host.name} ${dev.name}, where tcpdump sees packets: before TSO, after GRO`;
+  const point = openAtHost(session, host, dev.name, nic, spec, description);
+  new SkbCapture(dev, point, spec.snaplen ?? WHOLE_PACKET, () => this_cpu.clock);
+}
+
+function captureAtNic(session: CaptureSession, host: Host, nic: Nic, spec: CaptureSpec, finishers: (() => void)[]): void {
+  const description = `${host.name} ${nic.name}, as the NIC puts frames on the wire and takes them off it`;
+  const point = openAtHost(session, host, nic.name, nic, spec, description);
+  const capture = new NicCapture(nic.device.observers, point, spec.snaplen ?? WHOLE_PACKET);
+  finishers.push(() => capture.finish());
+}
+
+function openAtHost(
+  session: CaptureSession,
+  host: Host,
+  name: string,
+  nic: Nic | undefined,
+  spec: CaptureSpec,
+  description: string,
+): CapturePoint {
+  const file = spec.file ?? `${host.name}.${name}.${spec.point}.pcapng`;
+  const ipv4 = (nic?.spec.address ?? []).map(({ address, prefix }) => ({ address, prefixLength: prefix }));
+  const common = { file, point: spec.point, name, description, ipv4, snapLen: spec.snaplen ?? WHOLE_PACKET };
+  const hardware = nic === undefined ? {} : { mac: nic.device.options.mac, speedBps: nic.device.rateBps };
+  return session.open({ ...common, ...hardware }, host.machine.simulation.now);
 }

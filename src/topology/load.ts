@@ -187,6 +187,8 @@ function* checkCaptures(source: Source, file: TopologyFile): Generator<string> {
   for (const [index, capture] of (file.capture ?? []).entries()) {
     const { on } = capture;
     if (on === undefined || (capture.point === 'wire' && (file.wires ?? []).some((wire) => wire.name === on))) continue;
+    // Every host has lo, and only its packet taps can be captured: there is no card.
+    if (capture.point === 'tcpdump' && Object.keys(file.hosts).some((host) => on === `${host}.lo`)) continue;
     const problem = checkEnd(source, file, ['capture', index, 'on'], on);
     if (problem !== null) yield problem;
   }

@@ -155,18 +155,14 @@ export class Sys {
     return this.#leave('listen', yield* __x64_sys_listen(fd, backlog));
   }
 
-  /** The peer's address goes to `peer`. */
-  accept(fd: number, peer: sockaddr_in | null = null): Sleeping<number> {
-    return this.#call('accept', this.#accept(fd, peer));
+  /** The peer's address goes to `peer`. With flags it is accept4(). */
+  accept(fd: number, peer: sockaddr_in | null = null, flags = 0): Sleeping<number> {
+    return this.#call('accept', flags === 0 ? this.#accept(fd, peer) : this.#accept4(fd, peer, flags));
   }
   *#accept(fd: number, peer: sockaddr_in | null): Sleeping<number> {
     if (this.#enter()) yield;
     trace().sys_enter?.('accept', `fd: ${hex(fd)}, upeer_sockaddr: ${pointer(peer)}, upeer_addrlen: ${pointer(peer)}`);
     return this.#leave('accept', yield* __x64_sys_accept(fd, peer));
-  }
-
-  accept4(fd: number, peer: sockaddr_in | null, flags: number): Sleeping<number> {
-    return this.#call('accept4', this.#accept4(fd, peer, flags));
   }
   *#accept4(fd: number, peer: sockaddr_in | null, flags: number): Sleeping<number> {
     if (this.#enter()) yield;

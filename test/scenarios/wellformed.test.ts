@@ -1,18 +1,21 @@
 /** Wireshark, and tshark where it is installed, asked about every capture of every example: are its frames what they should be? */
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openWireshark, type Wireshark } from '../support/wireshark.ts';
 import { examples, expectGoodEnd, type Outcome, runExample } from './scenario.ts';
 
 /** Frames that nobody should ever see at a NIC or on a wire. */
-const FAULTY = '_ws.malformed || ip.checksum.status == "Bad" || tcp.checksum.status == "Bad" || udp.checksum.status == "Bad" || icmp.checksum.status == "Bad"';
+const FAULTY =
+  '_ws.malformed || ip.checksum.status == "Bad" || tcp.checksum.status == "Bad" || udp.checksum.status == "Bad" || icmp.checksum.status == "Bad"';
 const CHECKSUMS_ON = ['ip', 'tcp', 'udp'].flatMap((protocol) => ['-o', `${protocol}.check_checksum:TRUE`]);
 const hasTshark = spawnSync('tshark', ['--version']).status === 0;
 
 /** What Wireshark's TCP analysis may remark on because the topology caused it; every other remark is a fault of ours. */
 const CAUSED: Readonly<Record<string, string>> = {
   // One lost segment: ACKs that carry SACK repeat themselves, and the segment comes again.
-  'one-loss.yaml': 'tcp.analysis.duplicate_ack || tcp.analysis.fast_retransmission || tcp.analysis.lost_segment || tcp.analysis.window_update',
+  'one-loss.yaml':
+    'tcp.analysis.duplicate_ack || tcp.analysis.fast_retransmission || tcp.analysis.lost_segment || tcp.analysis.window_update',
 };
 
 let wireshark: Wireshark;
@@ -26,6 +29,21 @@ function tshark(capture: string, filter: string): string {
   expect(status, filter).toBe(0);
   return stdout;
 }
+
+it('sees a wrong checksum and a cut header, so that finding none means something', () => {
+  const outcome = runExample('two-hosts.yaml', {
+    overrides: [{ path: ['hosts', 'client', 'run', '0', 'script'], value: 'connect 10.0.0.2 5001\nsend 100\nclose' }],
+  });
+  const capture = outcome.captures.find((path) => path.includes('.wire.'))!;
+  const bytes = readFileSync(capture);
+  const data = bytes.indexOf(Buffer.from([0, 1, 2, 3, 4, 5, 6, 7]));
+  bytes[data]! ^= 1;
+  expect(wireshark.load(bytes).filter(FAULTY)).toHaveLength(1);
+  // The data offset of the SYN: a header of 60 bytes where there are 40.
+  const syn = bytes.indexOf(Buffer.from([0xa0, 0x02]));
+  bytes[syn] = 0xf0;
+  expect(wireshark.load(bytes).filter(FAULTY)).toHaveLength(2);
+});
 
 for (const name of examples) {
   describe(name, () => {

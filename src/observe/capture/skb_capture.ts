@@ -2,7 +2,7 @@
  * The capture point `tcpdump`: where Linux's packet taps are, before TSO on the way out and after GRO on the way in. What a tap sees is the skb:
  * super-frames, checksums not filled in yet. Unlike a real tap it takes no clone and costs the host nothing, so that looking changes nothing.
  */
-import type { net_device } from '../../kernel/include/linux/netdevice.ts';
+import { IFF_LOOPBACK, type net_device } from '../../kernel/include/linux/netdevice.ts';
 import { CHECKSUM_PARTIAL, CHECKSUM_UNNECESSARY, type sk_buff } from '../../kernel/include/linux/skbuff.ts';
 import {
   PACKET_CHECKSUM_NOT_READY,
@@ -25,7 +25,11 @@ export class SkbCapture {
     this.#point = point;
     this.#snapLen = snapLen;
     this.#now = now;
-    dev.taps.push((skb, outgoing) => this.#tap(skb, outgoing));
+    // On loopback one skb goes out and comes in: libpcap leaves the first out, so that nobody sees everything twice.
+    const loopback = (dev.flags & IFF_LOOPBACK) !== 0;
+    dev.taps.push((skb, outgoing) => {
+      if (!(loopback && outgoing)) this.#tap(skb, outgoing);
+    });
   }
 
   #tap(skb: sk_buff, outgoing: boolean): void {

@@ -251,7 +251,7 @@ export class netns_core {
   default_qdisc = 'pfifo_fast';
   gro_normal_batch = 8;
   high_order_alloc_disable = 0;
-  warnings = 1;
+  warnings = 0;
 }
 
 /** What a protocol number above IP is handed to. */

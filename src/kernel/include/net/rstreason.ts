@@ -29,26 +29,6 @@ export const SK_RST_REASON_TCP_KEEPALIVE_TIMEOUT = 15;
 export const SK_RST_REASON_TCP_DISCONNECT_WITH_DATA = 16;
 export const SK_RST_REASON_ERROR = 24;
 
-export const rst_reasons: readonly string[] = [
-  'NOT_SPECIFIED',
-  'NO_SOCKET',
-  'TCP_INVALID_ACK_SEQUENCE',
-  'TCP_RFC7323_PAWS',
-  'TCP_TOO_OLD_ACK',
-  'TCP_ACK_UNSENT_DATA',
-  'TCP_FLAGS',
-  'TCP_OLD_ACK',
-  'TCP_ABORT_ON_DATA',
-  'TCP_TIMEWAIT_SOCKET',
-  'INVALID_SYN',
-  'TCP_ABORT_ON_CLOSE',
-  'TCP_ABORT_ON_LINGER',
-  'TCP_ABORT_ON_MEMORY',
-  'TCP_STATE',
-  'TCP_KEEPALIVE_TIMEOUT',
-  'TCP_DISCONNECT_WITH_DATA',
-];
-
 /** Their names, as the tracepoint prints them. */
 export const reset_reasons: readonly string[] = [
   'NOT_SPECIFIED',

@@ -23,6 +23,7 @@ import {
   SKB_DROP_REASON_NEIGH_FAILED,
   SKB_DROP_REASON_NEIGH_HH_FILLFAIL,
   SKB_DROP_REASON_NEIGH_QUEUEFULL,
+  SKB_DROP_REASON_QUEUE_PURGE,
 } from '../../include/net/dropreason.ts';
 import { DST_OBSOLETE_DEAD, skb_dst_force } from '../../include/net/dst.ts';
 import {
@@ -58,7 +59,7 @@ import {
   neigh_remove_one,
   redrawReachableTimes,
 } from './neighbour_table.ts';
-import { consume_skb, kfree_skb_reason, skb_clone, skb_queue_purge } from './skbuff.ts';
+import { consume_skb, kfree_skb_reason, skb_clone } from './skbuff.ts';
 
 export * from './neighbour_table.ts';
 
@@ -289,7 +290,12 @@ function neigh_invalidate(neigh: neighbour): void {
     if (skb === null) break;
     neigh.ops.error_report(neigh, skb);
   }
-  skb_queue_purge(neigh.arp_queue);
+  purgeWaiting(neigh);
+}
+
+function purgeWaiting(neigh: neighbour): void {
+  for (let skb = __skb_dequeue(neigh.arp_queue); skb !== null; skb = __skb_dequeue(neigh.arp_queue))
+    kfree_skb_reason(skb, SKB_DROP_REASON_QUEUE_PURGE, '__neigh_update');
   neigh.arp_queue_len_bytes = 0;
 }
 
@@ -380,8 +386,7 @@ function sendWaiting(neigh: neighbour): void {
     sendThroughRoute(neigh, skb);
     local_bh_disable();
   }
-  skb_queue_purge(neigh.arp_queue);
-  neigh.arp_queue_len_bytes = 0;
+  purgeWaiting(neigh);
 }
 
 function sendThroughRoute(neigh: neighbour, skb: sk_buff): void {

@@ -154,6 +154,8 @@ function forgetParentsUse(newsk: sock): void {
   newsk.skc_refcnt = 2;
   newsk.skc_cookie = 0;
   newsk.skc_hashed = false;
+  newsk.skc_next = null;
+  newsk.sk_reuseport_cb = null;
   newsk.skc_incoming_cpu = smp_processor_id();
   newsk.sk_lock_owned = false;
   newsk.sk_backlog_len = 0;

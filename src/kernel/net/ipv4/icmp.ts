@@ -67,6 +67,7 @@ import { skb_copy_and_csum_bits } from '../core/skbuff_bits.ts';
 import { skb_checksum_simple_validate } from '../core/skbuff_csum.ts';
 import { pskb_may_pull, pskb_pull } from '../core/skbuff_reshape.ts';
 import { sock_init_data } from '../core/sock_life.ts';
+import { xfrm_lookup } from '../xfrm/xfrm_policy.ts';
 import { inet_select_addr } from './devinet.ts';
 import { fib_compute_spec_dst, inet_addr_type_dev_table } from './fib_frontend.ts';
 import { inet_getpeer_v4, inet_peer_xrlim_allow } from './inetpeer.ts';
@@ -277,6 +278,7 @@ function icmp_route_lookup(
   fl4.flowi4_oif = l3mdev_master_ifindex_rcu(route_lookup_dev);
   const rt = ip_route_output_key_hash(network, fl4, skb_in);
   if (typeof rt === 'number') return rt;
+  xfrm_lookup(rt);
   inet_addr_type_dev_table(network, route_lookup_dev, fl4.daddr);
   return rt;
 }

@@ -301,7 +301,6 @@ function inet_frag_reasm_prepare(qp: ipq, skb: sk_buff): void {
     qp.fragments[qp.fragments.indexOf(skb)] = fp;
     skb_morph(skb, head);
     qp.fragments[0] = skb;
-    qp.fqdir.mem += fp.truesize - head.truesize;
     consume_skb(head, 'inet_frag_reasm_prepare');
   }
 }

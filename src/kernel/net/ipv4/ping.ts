@@ -30,7 +30,7 @@ import { AF_INET, AF_UNSPEC, MSG_DONTWAIT, MSG_ERRQUEUE, MSG_OOB, MSG_TRUNC, SIO
 import { TCP_CLOSE, TCP_ESTABLISHED } from '../../uapi/tcp.ts';
 import { skb_copy_datagram_msg } from '../core/datagram.ts';
 import { skb_free_datagram, skb_recv_datagram } from '../core/datagram_recv.ts';
-import { consume_skb, kfree_skb_reason, skb_clone } from '../core/skbuff.ts';
+import { kfree_skb_reason, skb_clone } from '../core/skbuff.ts';
 import { skb_checksum } from '../core/skbuff_bits.ts';
 import { sk_error_report } from '../core/sock_callbacks.ts';
 import { sock_recv_cmsgs } from '../core/sock_cmsg.ts';
@@ -102,21 +102,17 @@ function ping_lookup(network: net, ident: number, laddr: number, dif: number): s
   return sk.skc_bound_dev_if === 0 || sk.skc_bound_dev_if === dif ? sk : null;
 }
 
-/** An echo reply, which it takes over: 0 when it was delivered, else the reason of its drop. */
+/** An echo reply: 0 when a socket got (a clone of) it, else the reason to drop it. The skb stays the caller's. */
 export function ping_rcv(skb: sk_buff): number {
   const network = skb.dev!.nd_net;
   const icmph = new icmphdr(skb.mem.view, skb.transport_header);
   const iph = new iphdr(skb.mem.view, skb_network_header(skb));
   const sk = ping_lookup(network, icmph.echo_id, iph.daddr, skb.skb_iif);
-  if (sk === null) {
-    kfree_skb_reason(skb, SKB_DROP_REASON_NO_SOCKET, 'ping_rcv');
-    return SKB_DROP_REASON_NO_SOCKET;
-  }
+  if (sk === null) return SKB_DROP_REASON_NO_SOCKET;
   // The program reads from the ICMP header on.
   skb_push(skb, skb.data - skb.transport_header);
   const clone = skb_clone(skb, GFP_ATOMIC);
   if (clone !== null) ping_queue_rcv_skb(sk, clone);
-  consume_skb(skb, 'ping_rcv');
   return 0;
 }
 
@@ -126,7 +122,7 @@ function ping_queue_rcv_skb(sk: sock, skb: sk_buff): void {
 }
 
 /** An ICMP error about an echo request; `skb.data` is at the request's IP header. */
-export function ping_err(skb: sk_buff, _offset: number, info: number): void {
+export function ping_err(skb: sk_buff, info: number): void {
   const iph = new iphdr(skb.mem.view, skb.data);
   const at = skb.data + ((iph.version_ihl & 15) << 2);
   const request = new icmphdr(skb.mem.view, at);
@@ -305,4 +301,5 @@ export const ping_prot: proto = {
 /** Lets ICMP deliver to ping sockets. */
 export function ping_init(network: net): void {
   network.ipv4.entries.ping_rcv = ping_rcv;
+  network.ipv4.entries.ping_err = ping_err;
 }

@@ -50,6 +50,7 @@ import {
   ipv4_is_zeronet,
 } from '../../uapi/in.ts';
 import { dev_get_by_index_rcu } from '../core/dev.ts';
+import { xfrm_lookup_route } from '../xfrm/xfrm_policy.ts';
 import { __ip_dev_find, inet_select_addr } from './devinet.ts';
 import { fib_select_path } from './fib_semantics.ts';
 import { fib_lookup } from './fib_trie_lookup.ts';
@@ -62,8 +63,9 @@ const TOS_MASK = 0x1c;
 export function ip_route_output_flow(network: net, flp4: flowi4, _sk: sock | null): rtable | number {
   const rt = outputKeyHash(network, flp4, null);
   if (typeof rt === 'number') return rt;
-  if (flp4.flowi4_proto !== 0) flp4.flowi4_oif = rt.dev.ifindex;
-  return rt;
+  if (flp4.flowi4_proto === 0) return rt;
+  flp4.flowi4_oif = rt.dev.ifindex;
+  return xfrm_lookup_route(rt);
 }
 
 export const ip_route_output_key = (network: net, flp: flowi4): rtable | number => ip_route_output_flow(network, flp, null);

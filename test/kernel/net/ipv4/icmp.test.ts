@@ -4,7 +4,7 @@ import { flowi4 } from '../../../../src/kernel/include/net/inet_sock.ts';
 import { inet_forward_change } from '../../../../src/kernel/net/ipv4/devinet.ts';
 import { ip_route_output_flow, ipv4_update_pmtu } from '../../../../src/kernel/net/ipv4/route.ts';
 import { ICMP_MIB_CSUMERRORS, ICMP_MIB_INERRORS, ICMP_MIB_OUTMSGS, ICMP_MIB_RATELIMITHOST } from '../../../../src/kernel/uapi/snmp.ts';
-import { addr, bytes, type Host, pair, PROTO, routed } from './lan.ts';
+import { addr, bytes, type Host, PROTO, pair, routed } from './lan.ts';
 
 /** An echo request as Ethernet frame, from a stranger that both ends take for a neighbour. */
 function echoRequest(to: Uint8Array, from: Uint8Array, saddr: string, daddr: string, payload: Uint8Array): Uint8Array {
@@ -128,7 +128,9 @@ describe('icmp', () => {
     a.send('10.0.2.1', bytes(10));
     lan.elapse(0.01);
     expect(b.received).toHaveLength(1);
-    const forwarded = lan.frames.filter(({ from, bytes: frame }) => from === 'r' && frame[23] === PROTO).map(({ bytes: frame }) => frame[22]);
+    const forwarded = lan.frames
+      .filter(({ from, bytes: frame }) => from === 'r' && frame[23] === PROTO)
+      .map(({ bytes: frame }) => frame[22]);
     expect(forwarded).toEqual([63]);
     a.network.ipv4.sysctl_ip_default_ttl = 64;
     const last = lan.frames.find(({ from, bytes: frame }) => from === 'a' && frame[23] === PROTO)!.bytes.slice();

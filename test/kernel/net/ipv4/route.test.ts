@@ -50,9 +50,13 @@ describe('routing tables', () => {
         routes.forEach(({ base, length }, i) => {
           const prefix = mask(base, length);
           const gw = addr('10.0.0.3') + i;
-          a.route(`${[24, 16, 8, 0].map((shift) => (prefix >>> shift) & 255).join('.')}/${length}`, [24, 16, 8, 0].map((shift) => (gw >>> shift) & 255).join('.'), {
-            fc_nlflags: NLM_F_CREATE | NLM_F_REPLACE,
-          });
+          a.route(
+            `${[24, 16, 8, 0].map((shift) => (prefix >>> shift) & 255).join('.')}/${length}`,
+            [24, 16, 8, 0].map((shift) => (gw >>> shift) & 255).join('.'),
+            {
+              fc_nlflags: NLM_F_CREATE | NLM_F_REPLACE,
+            },
+          );
           known.set(`${prefix}/${length}`, { prefix, length, gw });
         });
         for (const { base } of probes) {
@@ -168,7 +172,12 @@ describe('routes', () => {
 
   it('share flows among several gateways by weight, each flow to one', () => {
     const { a } = pair();
-    a.route('10.9.0.0/16', '', { fc_mp: [{ gw: addr('10.0.0.2'), weight: 1 }, { gw: addr('10.0.0.3'), weight: 3 }] });
+    a.route('10.9.0.0/16', '', {
+      fc_mp: [
+        { gw: addr('10.0.0.2'), weight: 1 },
+        { gw: addr('10.0.0.3'), weight: 3 },
+      ],
+    });
     let second = 0;
     for (let i = 0; i < 400; i++) {
       const to = `10.9.${i >> 8}.${i & 255}`;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { SOCK_RCVBUF_LOCK } from '../../../../src/kernel/include/net/sock.ts';
 import { TCPHDR_ACK, TCPHDR_FIN, TCPHDR_PSH, TCPHDR_RST, TCPHDR_SYN, TCPHDR_URG } from '../../../../src/kernel/include/net/tcp.ts';
+import { tcp_rcvbuf_grow } from '../../../../src/kernel/net/ipv4/tcp_input_rcvbuf.ts';
 import { ECONNRESET } from '../../../../src/kernel/uapi/errno.ts';
 import {
   LINUX_MIB_BEYOND_WINDOW,
@@ -219,6 +220,27 @@ describe('FIN', () => {
 });
 
 describe('receive buffer', () => {
+  it('grows as a recorded 6.18 let it grow (tcp:tcp_rcvbuf_grow events of a bulk transfer over 20 ms)', () => {
+    const pair = lonely();
+    const tp = pair.b;
+    tp.scaling_ratio = 160;
+    tp.sk_rcvbuf = 131_072;
+    tp.window_clamp = 81_920;
+    tp.rcvq_space.space = 14_480;
+    // copied in a round trip → rcvbuf, window_clamp after it.
+    const events = [
+      [17_376, 131_072, 81_920],
+      [28_960, 216_233, 135_145],
+      [59_368, 588_928, 368_080],
+      [114_392, 1_044_592, 652_870],
+      [231_680, 2_261_664, 1_413_540],
+    ] as const;
+    for (const [copied, rcvbuf, clamp] of events) {
+      pair.host.run(() => tcp_rcvbuf_grow(tp, copied));
+      expect([tp.sk_rcvbuf, tp.window_clamp]).toEqual([rcvbuf, clamp]);
+    }
+  });
+
   it('grows with the rate at which it is read, up to net.ipv4.tcp_rmem[2]', () => {
     const pair = new TcpPair();
     pair.readAtB(5_000_000);
