@@ -15,8 +15,9 @@ const ALLOWED: Record<string, readonly string[]> = {
   observe: ['kernel', 'machine', 'wire', 'hw', 'sim'],
   topology: ['sim', 'machine', 'wire', 'hw', 'kernel', 'user', 'observe'],
   replay: ['sim', 'machine', 'wire', 'observe', 'topology'],
+  compare: ['sim', 'observe'],
   packetdrill: ['sim', 'machine', 'kernel', 'user', 'observe'],
-  cli: ['packetdrill', 'sim', 'machine', 'wire', 'hw', 'kernel', 'user', 'observe', 'topology', 'replay'],
+  cli: ['compare', 'packetdrill', 'sim', 'machine', 'wire', 'hw', 'kernel', 'user', 'observe', 'topology', 'replay'],
 };
 
 /** The files that stand for the datasheet. */

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The command line: the only place that prints and exits. */
 import { Command, CommanderError } from 'commander';
+import { type CompareFlags, compareCommand } from './compare_command.ts';
 import { explain } from './errors.ts';
 import { EXIT_INPUT, EXIT_OK } from './exit_codes.ts';
 import { registersCommand } from './registers_command.ts';
@@ -42,6 +43,16 @@ function program(exit: (code: number) => void): Command {
     .option('--trace <events>', 'as in run', 'default')
     .option('--json', 'print the report as JSON')
     .action((capture: string, flags: ReplayFlags) => exit(replayCommand(capture, flags)));
+
+  cli
+    .command('compare')
+    .description('compare two captures flow by flow, whatever their addresses, ports, sequence numbers, clocks and offloads')
+    .argument('<ours>', 'pcap or pcapng, also .gz; or the directory of a run')
+    .argument('<theirs>')
+    .option('--ignore <kinds>', 'kinds of difference or protocols that do not count, such as window,timing,arp')
+    .option('--tolerance <time>', 'by how much times may differ', '1ms')
+    .option('--json', 'print the comparison as JSON')
+    .action((ours: string, theirs: string, flags: CompareFlags) => exit(compareCommand(ours, theirs, flags)));
 
   cli
     .command('registers')

@@ -9,7 +9,7 @@ import { runScript, type Verdict } from '../packetdrill/run.ts';
 import type { Script } from '../packetdrill/ast.ts';
 import { CaptureWriteError } from '../observe/files/capture_file.ts';
 import { UsageError } from './errors.ts';
-import { EXIT_INPUT, EXIT_NO, EXIT_OK } from './exit_codes.ts';
+import { EXIT_BUG, EXIT_INPUT, EXIT_NO, EXIT_OK } from './exit_codes.ts';
 
 export interface PacketdrillFlags {
   /** Folder for a pcapng file and a trace of each script. */
@@ -26,6 +26,8 @@ interface Row extends Verdict {
   readonly milliseconds: number;
   /** It could not be used at all. */
   readonly unusable: boolean;
+  /** truewire itself failed. */
+  readonly bug: boolean;
 }
 
 /** Runs scripts one after the other, each on a host of its own. Returns the exit code. */
@@ -41,6 +43,7 @@ export function packetdrillCommand(files: readonly string[], flags: PacketdrillF
   });
   const failed = rows.filter(({ ok }) => !ok).length;
   if (flags.json !== true && rows.length > 1) process.stdout.write(`${rows.length - failed} of ${rows.length} scripts ok\n`);
+  if (rows.some(({ bug }) => bug)) return EXIT_BUG;
   if (rows.some(({ unusable }) => unusable)) return EXIT_INPUT;
   return failed > 0 ? EXIT_NO : EXIT_OK;
 }
@@ -91,10 +94,14 @@ function verdictOf(
 ): Omit<Row, 'milliseconds'> {
   try {
     const script = readScript(file, defines);
-    return { ...runScript(script, runOptions(script, given), recordTo), unusable: false };
+    return { ...runScript(script, runOptions(script, given), recordTo), unusable: false, bug: false };
   } catch (error) {
-    if (!(error instanceof ScriptSyntaxError)) throw error;
-    return { path: file, ok: false, message: error.message, line: error.line, virtualUs: 0, output: [], unusable: true };
+    if (error instanceof UsageError || error instanceof CaptureWriteError) throw error;
+    const syntax = error instanceof ScriptSyntaxError;
+    const line = syntax ? error.line : 0;
+    // A fault of ours in one script must not hide what the others have to say.
+    const message = syntax ? error.message : `a bug of truewire (please report it with the script):\n${(error as Error).stack ?? String(error)}`;
+    return { path: file, ok: false, message, line, virtualUs: 0, output: [], unusable: syntax, bug: !syntax };
   }
 }
 

@@ -14,7 +14,7 @@ const NEVER = Number.POSITIVE_INFINITY;
 
 const cost = (a: Unit, b: Unit): number => {
   if (correspond(a, b)) return a.acknowledgment === b.acknowledgment && a.flags === b.flags && a.window === b.window ? 0 : UNLIKE;
-  return a.pureAck && b.pureAck && a.sequence === b.sequence ? OTHER_ACK : NEVER;
+  return a.pureAck && b.pureAck && a.direction === b.direction && a.sequence === b.sequence ? OTHER_ACK : NEVER;
 };
 
 /** A step: both advance, only ours, or only theirs. */

@@ -25,6 +25,8 @@ export interface Difference {
   readonly what: string;
   readonly ours: Unit | null;
   readonly theirs: Unit | null;
+  /** For what only one side has: the other side's last packet before the place where it should be. */
+  readonly anchor: Unit | null;
 }
 
 const FLAG_LETTERS: readonly (readonly [number, string])[] = [
@@ -53,7 +55,7 @@ const OPENING = SYN | FIN | RST;
 
 /** Whether two units stand for the same step of the conversation. */
 export function correspond(a: Unit, b: Unit): boolean {
-  if (a.protocol !== b.protocol || a.length !== b.length || a.fragmentOffset !== b.fragmentOffset) return false;
+  if (a.protocol !== b.protocol || a.direction !== b.direction || a.length !== b.length || a.fragmentOffset !== b.fragmentOffset) return false;
   if (a.protocol !== 'tcp') return a.type === b.type && a.code === b.code;
   if (a.sequence !== b.sequence || ((a.flags ^ b.flags) & OPENING) !== 0) return false;
   return !a.pureAck || a.acknowledgment === b.acknowledgment;

@@ -139,9 +139,21 @@ export function observe(flow: Flow, packet: Packet): void {
   if (fits && packet.payload > direction.largest) direction.largest = packet.payload;
 }
 
-/** Payload of a full-sized segment of this direction with so many octets of options. */
-export function segmentSize(flow: Flow, at: 0 | 1, optionBytes: number): number {
-  const offers = [flow.directions[0].mss, flow.directions[1].mss].filter((mss) => mss > 0);
-  if (flow.opened && offers.length > 0) return Math.min(...offers) - optionBytes;
-  return flow.directions[at].largest || WIRE_IP_BYTES - 40 - optionBytes;
+/** What is known of a flow that both captures have. */
+export interface FlowKnowledge {
+  /** The flow in each capture, read to its end. */
+  readonly learned: readonly (Flow | null)[];
+  /** Windows are scaled in both. */
+  readonly scaled: boolean;
+}
+
+/** Payload of a full-sized segment: what the handshake agreed on, or else the largest that was seen in a frame of a wire. */
+export function segmentSize(flow: Flow, { learned }: FlowKnowledge, at: 0 | 1, packet: Packet): number {
+  const { optionBytes, payload } = packet;
+  const [first, second] = flow.directions;
+  if (first.mss > 0 && second.mss > 0) return Math.min(first.mss, second.mss) - optionBytes;
+  const usual = WIRE_IP_BYTES - 40 - optionBytes;
+  if (payload <= usual) return usual;
+  const largest = Math.max(...learned.map((known) => known?.directions[at].largest ?? 0));
+  return largest > usual / 2 ? largest : usual;
 }

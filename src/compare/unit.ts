@@ -2,7 +2,7 @@
  * What is compared with what: a packet as it would be on the wire. A super-frame (before TSO, after GRO) becomes as many units as it had segments: FIN and
  * PSH belong to the last, CWR to the first. Numbers are relative: sequence numbers to the initial one, times to the capture's first packet.
  */
-import { type Direction, type Flow, segmentSize } from './flow_table.ts';
+import { type Direction, type Flow, type FlowKnowledge, segmentSize } from './flow_table.ts';
 import { ACK, CWR, FIN, type Packet, type Protocol, PSH, RST, SYN } from './packet.ts';
 
 export class Unit {
@@ -75,8 +75,8 @@ export class Unit {
 
 const NO_BLOCKS: readonly number[] = [];
 
-/** Units of a packet, which `observe` has seen already, appended to `units`. */
-export function unitsOf(packet: Packet, flow: Flow, units: Unit[]): void {
+/** Units of a packet, which `observe` has seen already, appended to `units`. `knowledge` is what was learned of the flow before. */
+export function unitsOf(packet: Packet, flow: Flow, knowledge: FlowKnowledge, units: Unit[]): void {
   const at = flow.directionOf(packet);
   if (packet.protocol !== 'tcp' || packet.fragmentOffset > 0) {
     const unit = new Unit(packet, at, packet.payload);
@@ -84,12 +84,12 @@ export function unitsOf(packet: Packet, flow: Flow, units: Unit[]): void {
     units.push(unit);
     return;
   }
-  const size = segmentSize(flow, at, packet.optionBytes);
+  const size = segmentSize(flow, knowledge, at, packet);
   const parts = Math.max(1, Math.ceil(packet.payload / size));
   const first = relative(flow.directions[at], packet.sequence);
   for (let part = 0; part < parts; part++) {
     const unit = new Unit(packet, at, parts === 1 ? packet.payload : Math.min(size, packet.payload - part * size));
-    fill(unit, packet, flow);
+    fill(unit, packet, flow, knowledge.scaled);
     unit.sequence = first + part * size;
     unit.flags = partFlags(packet.flags, part, parts);
     unit.part = parts > 1;
@@ -110,11 +110,11 @@ function relative(direction: Direction, sequence: number): number {
   return direction.high + ((sequence - expected) | 0);
 }
 
-function fill(unit: Unit, packet: Packet, flow: Flow): void {
+function fill(unit: Unit, packet: Packet, flow: Flow, scale: boolean): void {
   const own = flow.directions[unit.direction];
   const other = flow.directions[1 - unit.direction]!;
   if ((packet.flags & ACK) !== 0) unit.acknowledgment = relative(other, packet.acknowledgment);
-  const scaled = (packet.flags & SYN) === 0 && own.windowScale >= 0 && other.windowScale >= 0;
+  const scaled = scale && (packet.flags & SYN) === 0 && own.windowScale >= 0 && other.windowScale >= 0;
   unit.window = scaled ? packet.window * 2 ** own.windowScale : packet.window;
   unit.options = packet.options;
   unit.mss = packet.mss;

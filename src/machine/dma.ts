@@ -5,6 +5,7 @@
  * A mapping also carries a tag, the packet id. Hardware has no such thing: it lets observers join a descriptor, a frame and an skb,
  * and nothing else may depend on it. Tags are kept for the 256-byte granule in which a mapping starts; buffers are never closer.
  */
+import type { ByteBlock } from '../sim/byte_heap.ts';
 import { InvariantError } from '../sim/invariant.ts';
 import { type MemorySection, PAGE_SHIFT, type PhysicalMemory } from './memory.ts';
 
@@ -82,16 +83,15 @@ export class Dma {
   }
 
   /** Device reads host memory into `target` at `at`. */
-  read(device: string, address: number, length: number, target: Uint8Array, at: number): void {
+  read(device: string, address: number, length: number, target: ByteBlock, at: number): void {
     const section = this.access(device, address, length, false);
-    const offset = address - section.base;
-    target.set(section.u8.subarray(offset, offset + length), at);
+    section.block.copyTo(target, at, address - section.base, length);
   }
 
   /** Device writes `length` bytes of `source` from `at` into host memory. */
-  write(device: string, address: number, length: number, source: Uint8Array, at: number): void {
+  write(device: string, address: number, length: number, source: ByteBlock, at: number): void {
     const section = this.access(device, address, length, true);
-    section.u8.set(source.subarray(at, at + length), address - section.base);
+    source.copyTo(section.block, address - section.base, at, length);
   }
 
   #fault(device: string, address: number, length: number, write: boolean, why: string): DmaFault {

@@ -28,7 +28,7 @@ export class Machine {
   constructor(name: string, simulation: Simulation, memoryBytes?: number) {
     this.name = name;
     this.simulation = simulation;
-    this.memory = new PhysicalMemory(name, memoryBytes);
+    this.memory = new PhysicalMemory(name, memoryBytes, simulation.bytes);
     this.dma = new Dma(this.memory);
   }
 

@@ -3,6 +3,7 @@
  * A physical address is `section.base + offset`; nothing contiguous ever straddles two sections. Pages of a fresh section are
  * zero and cost no real memory until they are touched.
  */
+import { type ByteBlock, ByteHeap } from '../sim/byte_heap.ts';
 import { InvariantError } from '../sim/invariant.ts';
 
 export const PAGE_SHIFT = 12;
@@ -16,6 +17,7 @@ const FIRST_SECTION = 1;
 /** A contiguous run of physical memory and the views on its bytes. */
 export class MemorySection {
   readonly base: number;
+  readonly block: ByteBlock;
   readonly u8: Uint8Array;
   readonly view: DataView;
   readonly u16: Uint16Array;
@@ -25,13 +27,13 @@ export class MemorySection {
   /** Packet id of a DMA mapping that starts in a 256-byte granule: see machine/dma.ts. */
   readonly dmaTags = new Float64Array(SECTION_SIZE >> 8);
 
-  constructor(base: number) {
-    const buffer = new ArrayBuffer(SECTION_SIZE);
+  constructor(base: number, block: ByteBlock) {
     this.base = base;
-    this.u8 = new Uint8Array(buffer);
-    this.view = new DataView(buffer);
-    this.u16 = new Uint16Array(buffer);
-    this.u32 = new Uint32Array(buffer);
+    this.block = block;
+    this.u8 = block.u8;
+    this.view = block.view;
+    this.u16 = new Uint16Array(block.buffer, block.origin, SECTION_SIZE >> 1);
+    this.u32 = new Uint32Array(block.buffer, block.origin, SECTION_SIZE >> 2);
   }
 }
 
@@ -39,10 +41,12 @@ export class PhysicalMemory {
   readonly owner: string;
   readonly #sections: MemorySection[] = [];
   readonly #limit: number;
+  readonly #heap: ByteHeap;
 
   /** `limitBytes` is the size of the machine's RAM; going beyond it returns null, as real memory would be exhausted. */
-  constructor(owner: string, limitBytes = 4 * 1024 ** 3) {
+  constructor(owner: string, limitBytes = 4 * 1024 ** 3, heap = new ByteHeap()) {
     this.owner = owner;
+    this.#heap = heap;
     this.#limit = Math.floor(limitBytes / SECTION_SIZE);
   }
 
@@ -53,7 +57,7 @@ export class PhysicalMemory {
   /** Adds a section of zeroes; null when the machine's RAM is used up. */
   grow(): MemorySection | null {
     if (this.#sections.length >= this.#limit) return null;
-    const section = new MemorySection((FIRST_SECTION + this.#sections.length) * SECTION_SIZE);
+    const section = new MemorySection((FIRST_SECTION + this.#sections.length) * SECTION_SIZE, this.#heap.allocate(SECTION_SIZE));
     this.#sections.push(section);
     return section;
   }

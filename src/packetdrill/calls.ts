@@ -83,7 +83,7 @@ function* acceptCall(world: CallWorld, call: CallAction): Sleeping<void> {
   const fd = liveFd(world, call.args[0]);
   const peer: sockaddr_in = { sin_family: 0, sin_addr: 0, sin_port: 0 };
   const flags = call.args.length === 4 ? numberOf(call.args[3]) : 0;
-  const result = yield* world.sys.accept4(fd, peer, flags);
+  const result = yield* world.sys.accept(fd, peer, flags);
   checkResult(world, call, result, true);
   if (result < 0) return;
   const connection = world.connections.find(({ state, liveFd: live }) => live === -1 && (state === 'passiveSynackSent' || state === 'passiveSynackAcked'));

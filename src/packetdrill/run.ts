@@ -180,6 +180,7 @@ class ScriptRun implements CallWorld {
   /** Keeps the first failure; what is no verdict about the script is a bug and goes on. */
   #fail(error: unknown): void {
     if (error instanceof TestFailure) this.#failure ??= error;
+    else if (error instanceof Mismatch) this.#failure ??= new TestFailure(0, `${this.#script.path}: ${error.message}`);
     else throw error;
   }
 

@@ -35,6 +35,8 @@ export interface ReplayCounters {
 
 /** Frames longer than this fit no wire: a capture from before TSO or after GRO. */
 const LONGEST_FRAME = 9728;
+/** The first frame comes when the topology's programs have had time to listen. */
+const LEAD_NS = 10_000_000;
 /** How long after the last frame the host may still answer. */
 const LISTEN_NS = 100_000_000;
 
@@ -105,7 +107,7 @@ export class Replay implements Guest, Port {
     this.counters.read++;
     this.#firstTime ??= this.#packet.timeNs;
     const offset = Math.max(0, Number(this.#packet.timeNs - this.#firstTime) / this.#options.speed);
-    simulation.at(Math.max(simulation.now, START_NS + Math.round(offset)), this.#timer);
+    simulation.at(Math.max(simulation.now, START_NS + LEAD_NS + Math.round(offset)), this.#timer);
   }
 
   #inject(): void {

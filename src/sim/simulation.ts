@@ -1,4 +1,5 @@
 /** The clock of everything: runs events in order of (time, sequence). Knows nothing of networks. */
+import { ByteHeap } from './byte_heap.ts';
 import { EventQueue, Timer } from './event_queue.ts';
 import { InvariantError } from './invariant.ts';
 import { RandomStream } from './random.ts';
@@ -6,6 +7,8 @@ import type { Nanoseconds } from './time.ts';
 
 export class Simulation {
   readonly seed: number;
+  /** Where the memories of all computers and the frames between them are. */
+  readonly bytes = new ByteHeap();
   readonly #queue = new EventQueue();
   #now: Nanoseconds = 0;
   #until: Nanoseconds = Number.POSITIVE_INFINITY;

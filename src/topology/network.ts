@@ -21,7 +21,7 @@ const DEFAULT_RATE_BPS = 1e9;
 export class Network {
   readonly topology: Topology;
   readonly simulation: Simulation;
-  readonly frames = new FramePool();
+  readonly frames: FramePool;
   readonly hosts: readonly Host[];
   readonly cables: Cable[];
 
@@ -29,6 +29,7 @@ export class Network {
   constructor(topology: Topology, unplugged: string | null = null) {
     this.topology = topology;
     this.simulation = new Simulation(topology.seed ?? 1);
+    this.frames = new FramePool(this.simulation.bytes);
     this.hosts = Object.entries(topology.hosts).map(([name, spec], index) => new Host(this.simulation, this.frames, name, index, spec));
     this.cables = (topology.wires ?? []).filter((wire) => !wire.between.includes(unplugged ?? '')).map((wire) => this.#connect(wire));
     for (const host of this.hosts) host.boot();

@@ -151,6 +151,7 @@ export class CableEnd implements WireEnd {
     this.counters.corrupted++;
     frame.u8[frame.start + (bit >> 3)]! ^= 1 << (bit & 7);
     frame.badFcs = true;
+    frame.forgetSum();
   }
 
   #deliver(frame: Frame): void {

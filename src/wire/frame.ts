@@ -2,6 +2,7 @@
  * Frames outside of any computer: in a NIC's FIFO and on a wire. Their bytes live in slots of one shared store, are written once when a
  * NIC fetches them, and are read by whoever receives or captures them. A frame has one owner at a time, who passes it on or releases it.
  */
+import { type ByteBlock, ByteHeap } from '../sim/byte_heap.ts';
 import { InvariantError } from '../sim/invariant.ts';
 
 /** Room for a 9,216-byte jumbo frame with VLAN tag; ordinary frames take small slots. */
@@ -25,17 +26,26 @@ export class Frame {
   badFcs = false;
   /** Queue that sent it, for observers; -1 when none. */
   queue = -1;
+  readonly block: ByteBlock;
   readonly u8: Uint8Array;
   readonly view: DataView;
   /** First byte of the slot within the views; frames start there. A multiple of 16. */
   readonly start: number;
   readonly capacity: number;
+  /**
+   * A memo: the ones-complement sum of the `summed` bytes from byte `sumFrom` on, which whoever built the frame has computed for its checksum. It spares
+   * the receiver a second look at the same bytes. 0 bytes when nothing is known; who changes any of them says so with `forgetSum`.
+   */
+  sum = 0;
+  sumFrom = 0;
+  summed = 0;
   /** True between take and release. */
   live = false;
 
-  constructor(u8: Uint8Array, view: DataView, start: number, capacity: number) {
-    this.u8 = u8;
-    this.view = view;
+  constructor(block: ByteBlock, start: number, capacity: number) {
+    this.block = block;
+    this.u8 = block.u8;
+    this.view = block.view;
     this.start = start;
     this.capacity = capacity;
   }
@@ -43,6 +53,18 @@ export class Frame {
   /** The frame's bytes; valid until it is released. */
   bytes(): Uint8Array {
     return this.u8.subarray(this.start, this.start + this.length);
+  }
+
+  /** The ones-complement sum of `length` bytes from `from` (an offset of the views) on, remembered. */
+  sumUp(from: number, length: number): number {
+    this.sum = this.block.sum(from, length);
+    this.sumFrom = from;
+    this.summed = length;
+    return this.sum;
+  }
+
+  forgetSum(): void {
+    this.summed = 0;
   }
 
   /** Bit times on the wire as bytes: preamble, at least 60 bytes, FCS, gap. */
@@ -55,8 +77,13 @@ export class Frame {
 export class FramePool {
   readonly #small: Frame[] = [];
   readonly #large: Frame[] = [];
+  readonly #heap: ByteHeap;
   /** Frames taken and not released yet. */
   live = 0;
+
+  constructor(heap = new ByteHeap()) {
+    this.#heap = heap;
+  }
 
   /** A frame with room for `length` bytes and that length; its content is whatever was there before. */
   take(length: number): Frame {
@@ -68,6 +95,7 @@ export class FramePool {
     frame.badFcs = false;
     frame.id = 0;
     frame.queue = -1;
+    frame.summed = 0;
     frame.live = true;
     this.live++;
     return frame;
@@ -76,7 +104,7 @@ export class FramePool {
   /** A second frame with the same bytes and id. */
   copy(frame: Frame): Frame {
     const twin = this.take(frame.length);
-    twin.u8.set(frame.bytes(), twin.start);
+    frame.block.copyTo(twin.block, twin.start, frame.start, frame.length);
     twin.id = frame.id;
     twin.badFcs = frame.badFcs;
     twin.queue = frame.queue;
@@ -91,9 +119,7 @@ export class FramePool {
   }
 
   #addChunk(list: Frame[], slot: number): void {
-    const buffer = new ArrayBuffer(slot * SLOTS_PER_CHUNK);
-    const u8 = new Uint8Array(buffer);
-    const view = new DataView(buffer);
-    for (let i = SLOTS_PER_CHUNK - 1; i >= 0; i--) list.push(new Frame(u8, view, i * slot, slot));
+    const block = this.#heap.allocate(slot * SLOTS_PER_CHUNK);
+    for (let i = SLOTS_PER_CHUNK - 1; i >= 0; i--) list.push(new Frame(block, i * slot, slot));
   }
 }

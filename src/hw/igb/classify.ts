@@ -2,7 +2,7 @@
  * What a received frame is: its headers, its checksums, its RSS hash (datasheet 7.1.1.7, 7.1.5.2, 7.1.11). The result goes into the descriptor's
  * write-back; software trusts it, so it says only what was looked at.
  */
-import { finish, fold, sum16 } from '../../machine/checksum.ts';
+import { finish, fold } from '../../machine/checksum.ts';
 import type { Frame } from '../../wire/frame.ts';
 import { crc32c } from './crc.ts';
 import * as D from './e1000_defines.ts';
@@ -91,7 +91,7 @@ export class Classifier {
     result.headerEnd = l3 + headerLength;
     if ((this.settings.rxcsum & D.E1000_RXCSUM_IPOFL) !== 0) {
       result.statusError |= D.E1000_RXD_STAT_IPCS;
-      if (finish(sum16(u8, ip, headerLength, 0)) !== 0) result.statusError |= D.E1000_RXDEXT_STATERR_IPE;
+      if (finish(frame.block.sum(ip, headerLength)) !== 0) result.statusError |= D.E1000_RXDEXT_STATERR_IPE;
     }
     const isFragment = (view.getUint16(ip + 6) & 0x3fff) !== 0;
     const protocol = u8[ip + 9]!;
@@ -168,8 +168,8 @@ export class Classifier {
     addressBytes: number,
     result: Classification,
   ): void {
-    const pseudo = sum16(frame.u8, addresses, addressBytes, protocol + length);
-    if (finish(sum16(frame.u8, frame.start + at, length, pseudo)) !== 0) result.statusError |= D.E1000_RXDEXT_STATERR_L4E;
+    const pseudo = frame.block.sum(addresses, addressBytes) + protocol + length;
+    if (finish(pseudo + sumOf(frame, frame.start + at, length)) !== 0) result.statusError |= D.E1000_RXDEXT_STATERR_L4E;
   }
 
   #hashIpv4(u8: Uint8Array, addresses: number, ports: number, l4: number, result: Classification): void {
@@ -208,6 +208,13 @@ export class Classifier {
   }
 }
 
+/** The sum of the bytes from `from` on: what the sender's port has summed up already is not summed again. */
+function sumOf(frame: Frame, from: number, length: number): number {
+  const before = frame.sumFrom - from;
+  const isTail = frame.summed > 0 && before >= 0 && (before & 1) === 0 && before + frame.summed === length;
+  return isTail ? frame.block.sum(from, before) + frame.sum : frame.block.sum(from, length);
+}
+
 /** SCTP carries a CRC32c, least significant byte first, computed with the field taken as zero (RFC 9260, appendix A). */
 function checkSctp(frame: Frame, at: number, length: number, result: Classification): void {
   result.statusError |= D.E1000_RXD_STAT_TCPCS;
@@ -221,5 +228,5 @@ function checkSctp(frame: Frame, at: number, length: number, result: Classificat
 /** The whole-packet checksum of descriptors without RSS hash: everything from byte `from` on (RXCSUM.PCSS). */
 export function packetChecksum(frame: Frame, from: number): number {
   if (from >= frame.length) return 0;
-  return fold(sum16(frame.u8, frame.start + from, frame.length - from, 0));
+  return fold(frame.block.sum(frame.start + from, frame.length - from));
 }

@@ -2,9 +2,9 @@
  * What the device does to a packet on its way out (datasheet 7.2.4, 7.2.5): cutting a large send into segments, putting in checksums, VLAN tag and
  * padding. The driver has left the pseudo-header's sum in the checksum field (without the length when segments are cut), so that the device only adds.
  */
-import { finish, sum16 } from '../../machine/checksum.ts';
+import { finish } from '../../machine/checksum.ts';
+import type { ByteBlock, ByteHeap } from '../../sim/byte_heap.ts';
 import { type Frame, MIN_FRAME } from '../../wire/frame.ts';
-import { copyBytes } from './copy.ts';
 import { crc32c } from './crc.ts';
 import * as D from './e1000_defines.ts';
 
@@ -67,7 +67,7 @@ function checkValue(sum: number, l4Type: number): number {
 /** Puts IP and layer 4 checksums into a whole packet of `length` bytes that begins at `at`. */
 export function insertChecksums(frame: Frame, at: number, length: number, context: TxContext, ip: boolean, l4: boolean): void {
   const l3 = at + context.macLength;
-  if (ip) frame.view.setUint16(l3 + IP4_CHECK, finish(sum16(frame.u8, l3, context.ipLength, 0)));
+  if (ip) frame.view.setUint16(l3 + IP4_CHECK, finish(frame.block.sum(l3, context.ipLength)));
   if (!l4) return;
   const start = l3 + context.ipLength;
   const bytes = length - context.macLength - context.ipLength;
@@ -76,13 +76,16 @@ export function insertChecksums(frame: Frame, at: number, length: number, contex
     frame.view.setUint32(start + SCTP_CHECKSUM, crc32c(frame.u8, start, bytes), true);
     return;
   }
-  frame.view.setUint16(start + checkOffset(context.l4Type), checkValue(sum16(frame.u8, start, bytes, 0), context.l4Type));
+  const check = start + checkOffset(context.l4Type);
+  const rest = check + 2;
+  const sum = frame.block.sum(start, rest - start) + frame.sumUp(rest, start + bytes - rest);
+  frame.view.setUint16(check, checkValue(sum, context.l4Type));
 }
 
 /** Legacy checksum offload (7.2.2.1): the sum from CSS to the end goes to CSO. */
 export function insertLegacyChecksum(frame: Frame, at: number, length: number, css: number, cso: number): void {
   if (css >= length || cso + 2 > length) return;
-  frame.view.setUint16(at + cso, finish(sum16(frame.u8, at + css, length - css, 0)));
+  frame.view.setUint16(at + cso, finish(frame.block.sum(at + css, length - css)));
 }
 
 /** Opens a gap after the addresses of a frame that was stored VLAN_TAG bytes too far and puts the tag in. */
@@ -100,8 +103,7 @@ export function pad(frame: Frame, length: number): void {
 
 /** Cuts one large send: keeps its header and what is the same in all segments' checksums. */
 export class Segmenter {
-  readonly header = new Uint8Array(MAX_HEADER);
-  readonly #view = new DataView(this.header.buffer);
+  readonly header: ByteBlock;
   #headerLength = 0;
   #macLength = 0;
   #l4At = 0;
@@ -119,6 +121,10 @@ export class Segmenter {
   #firstMask = 0;
   #middleMask = 0;
   #lastMask = 0;
+
+  constructor(heap: ByteHeap) {
+    this.header = heap.allocate(MAX_HEADER);
+  }
 
   /** The whole header is in `header`. `flagsLow` and `flagsHigh` are DTXTCPFLGL and DTXTCPFLGH. */
   begin(context: TxContext, ipCheck: boolean, flagsLow: number, flagsHigh: number): void {
@@ -139,13 +145,13 @@ export class Segmenter {
 
   /** Takes out of the header what differs from segment to segment, and sums up the rest. */
   #readFields(ipLength: number): void {
-    const view = this.#view;
+    const view = this.header.view;
     const ip = this.#macLength;
     if (this.#isIpv4) {
       this.#ipId = view.getUint16(ip + IP4_ID);
       view.setUint16(ip + IP4_TOT_LEN, 0);
       view.setUint16(ip + IP4_ID, 0);
-      this.#ipBase = sum16(this.header, ip, ipLength, 0);
+      this.#ipBase = this.header.sum(ip, ipLength);
     }
     if (this.#isTcp) {
       this.#sequence = view.getUint32(this.#l4At + TCP_SEQ);
@@ -153,16 +159,16 @@ export class Segmenter {
       view.setUint32(this.#l4At + TCP_SEQ, 0);
       view.setUint16(this.#l4At + TCP_OFFSET_FLAGS, 0);
     } else view.setUint16(this.#l4At + UDP_LEN, 0);
-    this.#l4Base = sum16(this.header, this.#l4At, this.#l4Length, 0);
+    this.#l4Base = this.header.sum(this.#l4At, this.#l4Length);
   }
 
   /** Writes the header of segment `index` in front of its `payload` bytes, which are in place. `at` is where the header begins. */
   writeHeader(frame: Frame, at: number, index: number, payload: number, isLast: boolean): void {
-    copyBytes(this.header, 0, frame.u8, at, this.#headerLength);
+    this.header.copyTo(frame.block, at, 0, this.#headerLength);
     this.#writeIp(frame.view, at + this.#macLength, index, payload);
     const l4 = at + this.#l4At;
     const length = this.#l4Length + payload;
-    const sum = this.#l4Base + sum16(frame.u8, at + this.#headerLength, payload, 0) + length;
+    const sum = this.#l4Base + frame.sumUp(at + this.#headerLength, payload) + length;
     if (this.#isTcp) this.#writeTcp(frame.view, l4, index, sum, isLast);
     else {
       frame.view.setUint16(l4 + UDP_LEN, length);

@@ -11,7 +11,6 @@ import { Timer } from '../../sim/event_queue.ts';
 import type { Nanoseconds } from '../../sim/time.ts';
 import { FCS_BYTES, type Frame, MIN_FRAME } from '../../wire/frame.ts';
 import { Classification, Classifier, packetChecksum } from './classify.ts';
-import { copyBytes } from './copy.ts';
 import { crc32 } from './crc.ts';
 import * as D from './e1000_defines.ts';
 import { DESCRIPTOR_SIZE } from './e1000_desc.ts';
@@ -378,7 +377,7 @@ export class RxEngine {
       const buffer = words[offset >> 2]! + words[(offset >> 2) + 1]! * 0x1_0000_0000;
       const bytes = Math.min(bufferBytes, end - at);
       const target = dma.access(name, buffer, bytes, true);
-      copyBytes(frame.u8, at, target.u8, buffer - target.base, bytes);
+      frame.block.copyTo(target.block, buffer - target.base, at, bytes);
       if (isFirst) {
         target.dmaTags[(buffer - target.base) >> 8] = frame.id;
         if (split > 0) this.#writeHeader(words[(offset >> 2) + 2]! + words[(offset >> 2) + 3]! * 0x1_0000_0000, frame, start, split);
@@ -395,7 +394,7 @@ export class RxEngine {
 
   #writeHeader(address: number, frame: Frame, start: number, length: number): void {
     const section = this.#device.host.dma.access(this.#device.name, address, length, true);
-    copyBytes(frame.u8, start, section.u8, address - section.base, length);
+    frame.block.copyTo(section.block, address - section.base, start, length);
   }
 
   #writeBack(view: DataView, at: number, entry: Entry, bytes: number, split: number, isLast: boolean, stripped: boolean): void {

@@ -36,7 +36,7 @@ export class TxEngine {
   readonly #device: IgbDevice;
   readonly #timer: Timer;
   readonly #packet = new TxPacket();
-  readonly #segmenter = new Segmenter();
+  readonly #segmenter: Segmenter;
   /** A packet is being fetched. */
   #fetching = false;
   /** Its next frame's last byte is there at this instant. */
@@ -53,6 +53,7 @@ export class TxEngine {
 
   constructor(device: IgbDevice) {
     this.#device = device;
+    this.#segmenter = new Segmenter(device.simulation.bytes);
     this.buffer = new TxBuffer(device);
     this.queues = Array.from({ length: TX_QUEUES }, (_, index) => new TxQueue(index));
     this.#timer = new Timer(`${device.name} transmit`, () => this.run());
@@ -225,7 +226,7 @@ export class TxEngine {
     const pads = (this.#device.registers.u32[TCTL]! & D.E1000_TCTL_PSP) !== 0;
     const frame = this.#device.pool.take(pads && length < MIN_FRAME ? MIN_FRAME : length);
     const at = frame.start + vlan;
-    packet.gather(this.#device.host.dma, this.#device.name, frame.u8, at, packet.total);
+    packet.gather(this.#device.host.dma, this.#device.name, frame.block, at, packet.total);
     if (packet.legacy) {
       if ((packet.command & D.E1000_TXD_CMD_IC) !== 0) insertLegacyChecksum(frame, at, packet.total, packet.css, packet.cso);
     } else {
@@ -247,7 +248,7 @@ export class TxEngine {
     const vlan = this.#vlanRoom();
     const frame = this.#device.pool.take(header + payload + vlan);
     const at = frame.start + vlan;
-    packet.gather(dma, this.#device.name, frame.u8, at + header, payload);
+    packet.gather(dma, this.#device.name, frame.block, at + header, payload);
     this.#segmenter.writeHeader(frame, at, packet.made, payload, packet.made === packet.segments - 1);
     if (vlan > 0) this.#insertVlan(frame);
     return frame;

@@ -1,6 +1,7 @@
 /** One transmit queue: its descriptor ring, its two contexts, and the packet that stands at its head. */
 
 import type { Dma } from '../../machine/dma.ts';
+import type { ByteBlock } from '../../sim/byte_heap.ts';
 import { InvariantError } from '../../sim/invariant.ts';
 import type { Nanoseconds } from '../../sim/time.ts';
 import * as D from './e1000_defines.ts';
@@ -215,7 +216,7 @@ export class TxPacket {
   }
 
   /** Fetches the next `length` bytes of the packet to `target[at]`. */
-  gather(dma: Dma, device: string, target: Uint8Array, at: number, length: number): void {
+  gather(dma: Dma, device: string, target: ByteBlock, at: number, length: number): void {
     while (length > 0) {
       const left = this.lengths[this.#fragment]! - this.#offset;
       const take = left < length ? left : length;
