@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { type CompareFlags, compareCommand } from './compare_command.ts';
 import { explain } from './errors.ts';
 import { EXIT_INPUT, EXIT_OK } from './exit_codes.ts';
+import { type PacketdrillFlags, packetdrillCommand } from './packetdrill_command.ts';
 import { registersCommand } from './registers_command.ts';
 import { type ReplayFlags, replayCommand } from './replay_command.ts';
 import { type RunFlags, runCommand } from './run_command.ts';
@@ -53,6 +54,17 @@ function program(exit: (code: number) => void): Command {
     .option('--tolerance <time>', 'by how much times may differ', '1ms')
     .option('--json', 'print the comparison as JSON')
     .action((ours: string, theirs: string, flags: CompareFlags) => exit(compareCommand(ours, theirs, flags)));
+
+  cli
+    .command('packetdrill')
+    .description('run packetdrill scripts against the TCP of an emulated host, in virtual time')
+    .argument('<script...>')
+    .option('-o, --output <dir>', 'leave a pcapng file and a trace of each script there')
+    .option('-D, --define <name=value>', 'what a word in the scripts stands for', collect)
+    .option('--hz <n>', 'clock interrupts a second of the emulated kernel', '1000')
+    .option('--tolerance_usecs <n>', 'by how much events may be early or late, in place of what the scripts say')
+    .option('--json', 'print one record a script as JSON')
+    .action((files: string[], flags: PacketdrillFlags) => exit(packetdrillCommand(files, flags)));
 
   cli
     .command('registers')

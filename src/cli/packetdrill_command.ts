@@ -1,13 +1,12 @@
 /** truewire packetdrill */
-import { readFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { CaptureWriteError } from '../observe/files/capture_file.ts';
+import type { Script } from '../packetdrill/ast.ts';
 import { ScriptSyntaxError } from '../packetdrill/failures.ts';
 import { type RunOptions, runOptions } from '../packetdrill/options.ts';
 import { parseScript } from '../packetdrill/parse.ts';
 import { runScript, type Verdict } from '../packetdrill/run.ts';
-import type { Script } from '../packetdrill/ast.ts';
-import { CaptureWriteError } from '../observe/files/capture_file.ts';
 import { UsageError } from './errors.ts';
 import { EXIT_BUG, EXIT_INPUT, EXIT_NO, EXIT_OK } from './exit_codes.ts';
 
@@ -18,6 +17,7 @@ export interface PacketdrillFlags {
   /** `NAME=value`, as packetdrill's -D. */
   define?: string[];
   hz?: string;
+  tolerance_usecs?: string;
 }
 
 /** What --json prints for a script. */
@@ -33,7 +33,10 @@ interface Row extends Verdict {
 /** Runs scripts one after the other, each on a host of its own. Returns the exit code. */
 export function packetdrillCommand(files: readonly string[], flags: PacketdrillFlags): number {
   const defines = new Map((flags.define ?? []).map(parseDefine));
-  const given = flags.hz === undefined ? {} : { hz: wholeNumber('--hz', flags.hz) };
+  const given: Partial<RunOptions> = {
+    ...(flags.hz === undefined ? {} : { hz: clockRate(flags.hz) }),
+    ...(flags.tolerance_usecs === undefined ? {} : { toleranceUs: wholeNumber('--tolerance_usecs', flags.tolerance_usecs) }),
+  };
   if (flags.output !== undefined) makeFolder(flags.output);
   const names = recordNames(files);
   const rows = files.map((file, i) => {
@@ -55,9 +58,15 @@ function parseDefine(text: string): [string, string] {
 }
 
 function wholeNumber(flag: string, text: string): number {
-  if (!/^[1-9]\d*$/.test(text) || 1_000_000_000 % Number(text) !== 0)
-    throw new UsageError(`${flag}: read ${JSON.stringify(text)}, expected a divisor of a billion such as 250 or 1000`);
+  if (!/^\d+$/.test(text)) throw new UsageError(`${flag}: read ${JSON.stringify(text)}, expected a whole number`);
   return Number(text);
+}
+
+/** Jiffies must be whole nanoseconds. */
+function clockRate(text: string): number {
+  const hz = wholeNumber('--hz', text);
+  if (hz === 0 || 1_000_000_000 % hz !== 0) throw new UsageError(`--hz: read ${JSON.stringify(text)}, expected 100, 250, 1000 or the like`);
+  return hz;
 }
 
 function makeFolder(path: string): void {
@@ -94,13 +103,19 @@ function verdictOf(
 ): Omit<Row, 'milliseconds'> {
   try {
     const script = readScript(file, defines);
-    return { ...runScript(script, runOptions(script, given), recordTo), unusable: false, bug: false };
+    return {
+      ...runScript(script, runOptions(script, given), { recordTo, readScript: (path) => readBeside(file, path) }),
+      unusable: false,
+      bug: false,
+    };
   } catch (error) {
     if (error instanceof UsageError || error instanceof CaptureWriteError) throw error;
     const syntax = error instanceof ScriptSyntaxError;
     const line = syntax ? error.line : 0;
     // A fault of ours in one script must not hide what the others have to say.
-    const message = syntax ? error.message : `a bug of truewire (please report it with the script):\n${(error as Error).stack ?? String(error)}`;
+    const message = syntax
+      ? error.message
+      : `a bug of truewire (please report it with the script):\n${(error as Error).stack ?? String(error)}`;
     return { path: file, ok: false, message, line, virtualUs: 0, output: [], unusable: syntax, bug: !syntax };
   }
 }
@@ -113,6 +128,15 @@ function readScript(file: string, defines: ReadonlyMap<string, string>): Script 
     throw new UsageError(`${file}: cannot read the script: ${(error as NodeJS.ErrnoException).code ?? (error as Error).message}`);
   }
   return parseScript(file, text, defines);
+}
+
+/** A shell script that a script names, relative to its own place. */
+function readBeside(script: string, path: string): string | null {
+  try {
+    return readFileSync(resolve(dirname(script), path), 'utf8');
+  } catch {
+    return null;
+  }
 }
 
 function report(row: Row, json: boolean): void {

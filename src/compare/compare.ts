@@ -4,7 +4,7 @@
  */
 import type { CaptureReader } from '../observe/files/captured_packet.ts';
 import { NSEC_PER_MSEC } from '../sim/time.ts';
-import { KINDS, type Difference, type Kind } from './difference.ts';
+import { type Difference, KINDS, type Kind } from './difference.ts';
 import { DirectionComparison } from './direction_comparison.ts';
 import { type Flow, type FlowKnowledge, FlowTable, observe } from './flow_table.ts';
 import { matchFlows } from './match_flows.ts';
@@ -92,10 +92,7 @@ class Pairing implements FlowKnowledge {
       first: null,
     };
     const report = (difference: Difference): void => this.#keep(difference);
-    this.directions = [
-      new DirectionComparison(report, ignored, toleranceNs),
-      new DirectionComparison(report, ignored, toleranceNs),
-    ];
+    this.directions = [new DirectionComparison(report, ignored, toleranceNs), new DirectionComparison(report, ignored, toleranceNs)];
   }
 
   #keep(difference: Difference): void {

@@ -16,7 +16,8 @@ export function unitText(unit: Unit): string {
   return head + (unit.protocol === 'tcp' ? segmentText(unit) : otherText(unit));
 }
 
-const seconds = (ns: number): string => (ns < 0 ? `-${seconds(-ns)}` : formatSeconds(Math.round(ns / NSEC_PER_USEC) * NSEC_PER_USEC, MICROSECOND_DIGITS));
+const seconds = (ns: number): string =>
+  ns < 0 ? `-${seconds(-ns)}` : formatSeconds(Math.round(ns / NSEC_PER_USEC) * NSEC_PER_USEC, MICROSECOND_DIGITS);
 
 function segmentText(unit: Unit): string {
   const range = unit.carries ? `seq ${unit.sequence}:${unit.end}` : `seq ${unit.sequence}`;
@@ -29,7 +30,8 @@ function segmentText(unit: Unit): string {
 function otherText(unit: Unit): string {
   if (unit.protocol === 'arp') return unit.type === 1 ? 'arp request' : 'arp reply';
   if (unit.fragmentOffset > 0) return `${unit.protocol} fragment at ${unit.fragmentOffset} len ${unit.length}`;
-  if (unit.protocol === 'icmp') return `icmp ${unit.type === ICMP_UNREACHABLE ? 'unreachable' : `type ${unit.type}`} code ${unit.code} len ${unit.length}`;
+  if (unit.protocol === 'icmp')
+    return `icmp ${unit.type === ICMP_UNREACHABLE ? 'unreachable' : `type ${unit.type}`} code ${unit.code} len ${unit.length}`;
   return `${unit.protocol} len ${unit.length}${unit.moreFragments ? ' (first fragment)' : ''}`;
 }
 
@@ -100,9 +102,13 @@ export function asData(comparison: Comparison, names: readonly [string, string],
   };
 }
 
-const rowData = ({ ours, theirs, here }: Row): unknown => ({ here, ours: ours && unitText(ours).trim(), theirs: theirs && unitText(theirs).trim() });
+const rowData = ({ ours, theirs, here }: Row): unknown => ({
+  here,
+  ours: ours && unitText(ours).trim(),
+  theirs: theirs && unitText(theirs).trim(),
+});
 
-const differenceData = (difference: Found): unknown => {
+const differenceData = (difference: Found): Record<string, unknown> => {
   const { kind, what, mechanism, ours, theirs } = difference;
   return {
     kind,

@@ -55,7 +55,8 @@ const OPENING = SYN | FIN | RST;
 
 /** Whether two units stand for the same step of the conversation. */
 export function correspond(a: Unit, b: Unit): boolean {
-  if (a.protocol !== b.protocol || a.direction !== b.direction || a.length !== b.length || a.fragmentOffset !== b.fragmentOffset) return false;
+  if (a.protocol !== b.protocol || a.direction !== b.direction || a.length !== b.length || a.fragmentOffset !== b.fragmentOffset)
+    return false;
   if (a.protocol !== 'tcp') return a.type === b.type && a.code === b.code;
   if (a.sequence !== b.sequence || ((a.flags ^ b.flags) & OPENING) !== 0) return false;
   return !a.pureAck || a.acknowledgment === b.acknowledgment;
@@ -73,7 +74,8 @@ function compareHeaders(ours: Unit, theirs: Unit, report: Report): void {
   if (ours.ttl !== theirs.ttl) report('header', `TTL ${ours.ttl}, theirs ${theirs.ttl}`);
   if (ours.dontFragment !== theirs.dontFragment) report('header', ours.dontFragment ? 'DF set, theirs not' : 'DF not set, theirs is');
   if (ours.ecn !== theirs.ecn) report('header', `ECN ${ours.ecn}, theirs ${theirs.ecn}`);
-  if (ours.moreFragments !== theirs.moreFragments) report('header', `MF ${ours.moreFragments ? 1 : 0}, theirs ${theirs.moreFragments ? 1 : 0}`);
+  if (ours.moreFragments !== theirs.moreFragments)
+    report('header', `MF ${ours.moreFragments ? 1 : 0}, theirs ${theirs.moreFragments ? 1 : 0}`);
   // Parts of a super-frame have no checksum of their own.
   if (ours.damaged !== theirs.damaged && !ours.part && !theirs.part) {
     report('checksum', ours.damaged ? 'wrong checksum, theirs is right' : 'right checksum, theirs is wrong');
@@ -89,6 +91,9 @@ function compareTcp(ours: Unit, theirs: Unit, report: Report): void {
   if (ours.windowScale !== theirs.windowScale) report('option', `wscale ${ours.windowScale}, theirs ${theirs.windowScale}`);
   if (!sameBlocks(ours.sack, theirs.sack)) report('option', `SACK ${blocks(ours.sack)}, theirs ${blocks(theirs.sack)}`);
   if (ours.early !== theirs.early) {
-    report('order', ours.early ? 'acknowledges what comes later; theirs what came before' : 'acknowledges what came before; theirs what comes later');
+    report(
+      'order',
+      ours.early ? 'acknowledges what comes later; theirs what came before' : 'acknowledges what came before; theirs what comes later',
+    );
   }
 }

@@ -68,5 +68,7 @@ function retransmission(unit: Unit): string {
 
 function acknowledgment(unit: Unit): string {
   if (unit.sack.length > 0) return 'SACK generation';
-  return unit.sinceOwnNs >= DELACK_MIN_NS ? 'delayed ACK timer' : 'delayed or quick ACK: how many segments one acknowledgment covers, or a window update';
+  return unit.sinceOwnNs >= DELACK_MIN_NS
+    ? 'delayed ACK timer'
+    : 'delayed or quick ACK: how many segments one acknowledgment covers, or a window update';
 }

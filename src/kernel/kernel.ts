@@ -6,6 +6,7 @@ import { type Cpu, this_cpu } from '../machine/cpu.ts';
 import type { Machine } from '../machine/machine.ts';
 import type { RandomStream } from '../sim/random.ts';
 import { NSEC_PER_SEC } from '../sim/time.ts';
+import { dmar_fault } from './drivers/iommu/intel/dmar.ts';
 import type { CopyCounters } from './include/linux/copies.ts';
 import { newCopyCounters } from './include/linux/copies.ts';
 import { HRTIMER_SOFTIRQ, TIMER_SOFTIRQ } from './include/linux/interrupt.ts';
@@ -65,6 +66,8 @@ export class Kernel {
   init_net: net = null as unknown as net;
   /** sk_buff pools and caches; set by skb_init(). */
   skb: skbCaches = null as unknown as skbCaches;
+  /** What programs leave for later ones, as in files of /run: by name. */
+  readonly userFiles = new Map<string, unknown>();
   /** Packets dropped, by reason and place: what kfree_skb's tracepoint tells, kept always. */
   readonly drops = new Map<string, { reason: number; location: string; count: number }>();
   spurious_interrupts = 0;
@@ -96,6 +99,7 @@ export class Kernel {
     this.random = machine.simulation.random(`${hostname} kernel`);
     machine.addCpus(options.cpus, this, options.costs);
     for (const cpu of machine.cpus) this.#addCpu(cpu);
+    machine.onDmaFault = (slot, address, write) => machine.cpus[0]!.runOn(() => dmar_fault(slot, address, write));
     this.softirq_vec[TIMER_SOFTIRQ] = run_timer_softirq;
     this.softirq_vec[HRTIMER_SOFTIRQ] = hrtimer_run_softirq;
   }
@@ -103,6 +107,14 @@ export class Kernel {
   /** A process id that was not used before. */
   nextPid(): number {
     return this.#nextPid++;
+  }
+
+  /** The process id that was given last, and how many were given. */
+  get lastPid(): number {
+    return this.#nextPid - 1;
+  }
+  get processes(): number {
+    return this.#nextPid - this.options.firstPid;
   }
 
   /** Counts a dropped packet. */
@@ -123,6 +135,7 @@ export class Kernel {
     cpu.charge(this.options.interruptNs);
     if (vector === LOCAL_TIMER_VECTOR) {
       const pcpu = this.percpu[cpu.id]!;
+      pcpu.apic_timer_irqs++;
       hrtimer_interrupt(pcpu);
       run_local_timers(pcpu);
     } else handle_irq_event(vector);

@@ -75,7 +75,8 @@ export class Dma {
     const offset = address - section.base;
     const last = (offset + Math.max(length, 1) - 1) >> PAGE_SHIFT;
     for (let pfn = offset >> PAGE_SHIFT; pfn <= last; pfn++) {
-      if (section.dmaMaps[pfn] === 0) throw this.#fault(device, address, length, write, 'the page is not mapped');
+      // Beyond the section's last page there is no count at all.
+      if (!(section.dmaMaps[pfn]! > 0)) throw this.#fault(device, address, length, write, 'the page is not mapped');
     }
     if (write) this.bytesWritten += length;
     else this.bytesRead += length;

@@ -5,6 +5,7 @@ import type { Simulation } from '../sim/simulation.ts';
 import type { Nanoseconds } from '../sim/time.ts';
 import { Cpu, type OperatingSystem } from './cpu.ts';
 import { Dma } from './dma.ts';
+import type { DeviceFault } from './fault.ts';
 import { PhysicalMemory } from './memory.ts';
 import { type PciDevice, type PcieTiming, type PciHost, pcieDefaults } from './pci.ts';
 
@@ -24,6 +25,8 @@ export class Machine {
   readonly devices: PciDevice[] = [];
   /** The slots the devices are in, in the order they were plugged. */
   readonly slots: PciSlot[] = [];
+  /** Told of accesses that the IOMMU refused: on a PC by an interrupt of the DMA remapping unit. */
+  onDmaFault: ((slot: PciSlot, address: number, write: boolean) => void) | null = null;
 
   constructor(name: string, simulation: Simulation, memoryBytes?: number) {
     this.name = name;
@@ -50,13 +53,21 @@ export class Machine {
 export class PciSlot implements PciHost {
   readonly machine: Machine;
   readonly device: PciDevice;
-  readonly timing: PcieTiming;
+  timing: PcieTiming;
   readonly #routes: (MsixRoute | undefined)[] = [];
+  /** What the link does when nothing slows it down. */
+  readonly #usualTiming: PcieTiming;
+  #slowUntil: Nanoseconds = 0;
+  /** Messages sent before that are lost. */
+  #deafUntil: Nanoseconds = 0;
+  /** Interrupt messages that never reached a CPU. */
+  lostMessages = 0;
 
   constructor(machine: Machine, device: PciDevice, timing: PcieTiming) {
     this.machine = machine;
     this.device = device;
     this.timing = timing;
+    this.#usualTiming = timing;
   }
 
   get dma(): Dma {
@@ -79,6 +90,37 @@ export class PciSlot implements PciHost {
     const route = this.#routes[vector];
     if (route === undefined)
       throw new InvariantError(`${this.machine.name}: ${this.device.name} sent MSI-X message ${vector}, which is not set up`);
-    if (!route.timer.pending) this.machine.simulation.at(time, route.timer);
+    if (time < this.#deafUntil) this.lostMessages++;
+    else if (!route.timer.pending) this.machine.simulation.at(time, route.timer);
   }
+
+  dmaFault(address: number, write: boolean): void {
+    this.machine.onDmaFault?.(this, address, write);
+  }
+
+  /** Makes something go wrong, now. */
+  inject(fault: DeviceFault): void {
+    const { simulation } = this.machine;
+    if (fault.kind === 'lost-interrupts') this.#deafUntil = Math.max(this.#deafUntil, simulation.now + fault.durationNs);
+    else if (fault.kind === 'slow-pcie') this.#slowDown(fault.factor, simulation.now + fault.durationNs);
+    else this.device.inject?.(fault);
+  }
+
+  #slowDown(factor: number, until: Nanoseconds): void {
+    this.timing = slower(this.#usualTiming, factor);
+    this.#slowUntil = Math.max(this.#slowUntil, until);
+    this.machine.simulation.once(until, `${this.device.name} PCIe as fast as before`, () => {
+      if (this.machine.simulation.now >= this.#slowUntil) this.timing = this.#usualTiming;
+    });
+  }
+}
+
+function slower(timing: PcieTiming, factor: number): PcieTiming {
+  return {
+    postedWriteNs: Math.round(timing.postedWriteNs * factor),
+    readLatencyNs: Math.round(timing.readLatencyNs * factor),
+    writeLatencyNs: Math.round(timing.writeLatencyNs * factor),
+    bytesPerNs: timing.bytesPerNs / factor,
+    mmioReadNs: Math.round(timing.mmioReadNs * factor),
+  };
 }

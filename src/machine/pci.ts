@@ -4,6 +4,7 @@
  */
 import type { Nanoseconds } from '../sim/time.ts';
 import type { Dma } from './dma.ts';
+import type { DeviceFault } from './fault.ts';
 
 /** PCIe as seen from one device: latencies in ns, bandwidth in bytes a ns. */
 export interface PcieTiming {
@@ -34,6 +35,8 @@ export interface PciHost {
   readonly timing: PcieTiming;
   /** Sends the MSI-X message of `vector`: it reaches its CPU at `time` (never earlier than now). */
   msix(device: PciDevice, vector: number, time: Nanoseconds): void;
+  /** An access of the device was refused: whoever guards memory hears of it. */
+  dmaFault?(address: number, write: boolean): void;
 }
 
 /** What a device offers the machine: its identity and its registers (BAR 0, 32 bits wide). */
@@ -52,4 +55,6 @@ export interface PciDevice {
   readl(offset: number): number;
   /** A register write that arrives at the device at `time` (posted); writes arrive in the order they were issued. */
   writel(offset: number, value: number, time: Nanoseconds): void;
+  /** Makes the device misbehave, now. */
+  inject?(fault: DeviceFault): void;
 }

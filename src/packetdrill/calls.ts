@@ -2,12 +2,11 @@
  * System calls of scripts: arguments from the script, the call through the host's system call interface, then result, errno and whatever came back compared
  * with what the script says. Messages, epoll and socket options have files of their own.
  */
-import { fdget } from '../kernel/fs/file.ts';
 import type { Sleeping } from '../kernel/include/linux/sched.ts';
-import { setFileFlags } from '../kernel/net/socket_syscalls.ts';
 import { ENOENT } from '../kernel/uapi/errno.ts';
 import type { sockaddr_in } from '../kernel/uapi/in.ts';
 import { AF_INET } from '../kernel/uapi/socket.ts';
+import { F_GETFL } from '../user/sys.ts';
 import type { CallAction, Expression } from './ast.ts';
 import {
   argumentCount,
@@ -27,8 +26,6 @@ import { Connection } from './connection.ts';
 import { mismatch } from './failures.ts';
 import { bracketedNumber, fieldsOf, isNullBuffer, listOf, numberOf } from './values.ts';
 
-const FCNTL_GETFL = 3;
-const FCNTL_SETFL = 4;
 const O_RDWR = 2;
 
 /** An address: `...` is the usual one, `AF_UNSPEC` one without a family, otherwise `{sa_family=…, sin_port=…, sin_addr=…}`. */
@@ -86,10 +83,14 @@ function* acceptCall(world: CallWorld, call: CallAction): Sleeping<void> {
   const result = yield* world.sys.accept(fd, peer, flags);
   checkResult(world, call, result, true);
   if (result < 0) return;
-  const connection = world.connections.find(({ state, liveFd: live }) => live === -1 && (state === 'passiveSynackSent' || state === 'passiveSynackAcked'));
+  const connection = world.connections.find(
+    ({ state, liveFd: live }) => live === -1 && (state === 'passiveSynackSent' || state === 'passiveSynackAcked'),
+  );
   if (connection === undefined) return mismatch('unable to find socket matching accept() call');
   const script = numberOf(call.result);
-  nameDescriptor(world, script, result);
+  // The script may use a name anew while the socket that had it is still open.
+  world.descriptors.set(script, result);
+  for (const other of world.connections) if (other.scriptFd === script) other.scriptFd = -1;
   connection.scriptFd = script;
   connection.liveFd = result;
 }
@@ -161,13 +162,9 @@ function* fcntlCall(world: CallWorld, call: CallAction): Sleeping<void> {
   argumentCount(call, 2, 3);
   const fd = liveFd(world, call.args[0]);
   const command = numberOf(call.args[1]);
-  const opened = fdget(fd);
-  if (opened === null) return mismatch(`descriptor ${fd} is not open`);
-  if (command === FCNTL_GETFL) checkResult(world, call, opened.f_flags | O_RDWR);
-  else if (command === FCNTL_SETFL) {
-    setFileFlags(fd, numberOf(call.args[2]));
-    checkResult(world, call, 0);
-  } else mismatch(`fcntl command ${command} is not known here`);
+  const result = yield* world.sys.fcntl(fd, command, call.args.length > 2 ? numberOf(call.args[2]) : 0);
+  // Sockets are open both ways.
+  checkResult(world, call, command === F_GETFL && result >= 0 ? result | O_RDWR : result);
 }
 
 function* ioctlCall(world: CallWorld, call: CallAction): Sleeping<void> {

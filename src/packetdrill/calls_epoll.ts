@@ -39,9 +39,12 @@ function* epollWaitCall(world: CallWorld, call: CallAction): Sleeping<void> {
   const first = typeof result === 'number' ? undefined : result[0];
   const events = (first?.events ?? 0) >>> 0;
   if (events !== expected.events >>> 0)
-    mismatch(`epoll_event->events does not match script: expected: 0x${(expected.events >>> 0).toString(16)} actual: 0x${events.toString(16)}`);
+    mismatch(
+      `epoll_event->events does not match script: expected: 0x${(expected.events >>> 0).toString(16)} actual: 0x${events.toString(16)}`,
+    );
   const data = first?.data ?? 0;
-  if (data !== expected.data) mismatch(`epoll_event->data does not match script: expected: ${String(expected.data)} actual: ${String(data)}`);
+  if (data !== expected.data)
+    mismatch(`epoll_event->data does not match script: expected: ${String(expected.data)} actual: ${String(data)}`);
 }
 
 function* pollCall(world: CallWorld, call: CallAction): Sleeping<void> {

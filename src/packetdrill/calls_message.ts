@@ -4,30 +4,32 @@ import type { Sleeping } from '../kernel/include/linux/sched.ts';
 import { type cmsghdr, msghdr } from '../kernel/include/net/sock.ts';
 import type { scm_timestamping } from '../kernel/net/core/sock_cmsg.ts';
 import { IP_RECVERR } from '../kernel/uapi/in.ts';
-import { SO_TIMESTAMPING, SOL_IP, SOL_SOCKET } from '../kernel/uapi/socket.ts';
+import { AF_INET, MSG_FASTOPEN, SO_TIMESTAMPING, SOL_IP, SOL_SOCKET } from '../kernel/uapi/socket.ts';
 import { NSEC_PER_SEC, NSEC_PER_USEC } from '../sim/time.ts';
 import type { CallAction, Expression } from './ast.ts';
 import { argumentCount, beginConnecting, buffer, type Call, type CallWorld, checkResult, liveFd } from './call_support.ts';
 import { mismatch } from './failures.ts';
-import { MSG_FASTOPEN, AF_INET } from '../kernel/uapi/socket.ts';
 import { type Fields, fieldsOf, listOf, numberOf } from './values.ts';
 
-/** Bytes that an I/O vector holds: `[{..., 10}, {..., 20}]`. */
-function vectorBytes(expression: Expression | undefined): number {
-  return listOf(expression).reduce((sum, entry) => {
+/** Sizes of an I/O vector's pieces: `[{..., 10}, {..., 20}]`. */
+function vectorSizes(expression: Expression | undefined): number[] {
+  return listOf(expression).map((entry) => {
     const items = entry.kind === 'struct' ? entry.fields : mismatch('Expected {..., length}');
-    return sum + numberOf(items[1]?.[1]);
-  }, 0);
+    return numberOf(items[1]?.[1]);
+  });
 }
 
 function messageFields(expression: Expression | undefined): Fields {
   return fieldsOf(expression, ['msg_name', 'msg_iov', 'msg_flags']);
 }
 
-/** Data of the vector's length. Zeros are zeros wherever they lie, so the vector's pieces need not be apart. */
-function messageOf(fields: Fields): msghdr {
-  const length = vectorBytes(fields.get('msg_iov'));
-  return new msghdr(buffer(false, length), 0, length);
+/** Data of the vector's length. Zeros are zeros wherever they lie, so the pieces need not be apart; their sizes are told. */
+function messageOf(vector: Expression | undefined): msghdr {
+  const sizes = vectorSizes(vector);
+  const length = sizes.reduce((sum, size) => sum + size, 0);
+  const message = new msghdr(buffer(false, length), 0, length);
+  message.pieces = sizes;
+  return message;
 }
 
 function* sendmsgCall(world: CallWorld, call: CallAction): Sleeping<void> {
@@ -35,7 +37,7 @@ function* sendmsgCall(world: CallWorld, call: CallAction): Sleeping<void> {
   const fd = liveFd(world, call.args[0]);
   const fields = messageFields(call.args[1]);
   const flags = numberOf(call.args[2]);
-  const message = messageOf(fields);
+  const message = messageOf(fields.get('msg_iov'));
   if ((flags & MSG_FASTOPEN) !== 0 && fields.get('msg_name')?.kind === 'ellipsis') {
     message.msg_name = { sin_family: AF_INET, sin_addr: world.remoteAddress, sin_port: world.connectPort };
     beginConnecting(world, numberOf(call.args[0]), message.msg_name);
@@ -47,14 +49,18 @@ function* sendmsgCall(world: CallWorld, call: CallAction): Sleeping<void> {
 
 function controlToSend(expression: Expression): cmsghdr {
   const fields = fieldsOf(expression, ['cmsg_level', 'cmsg_type', 'cmsg_data']);
-  return { cmsg_level: numberOf(fields.get('cmsg_level')), cmsg_type: numberOf(fields.get('cmsg_type')), data: numberOf(fields.get('cmsg_data')) };
+  return {
+    cmsg_level: numberOf(fields.get('cmsg_level')),
+    cmsg_type: numberOf(fields.get('cmsg_type')),
+    data: numberOf(fields.get('cmsg_data')),
+  };
 }
 
 function* recvmsgCall(world: CallWorld, call: CallAction): Sleeping<void> {
   argumentCount(call, 3);
   const fd = liveFd(world, call.args[0]);
   const fields = messageFields(call.args[1]);
-  const message = messageOf(fields);
+  const message = messageOf(fields.get('msg_iov'));
   const result = yield* world.sys.recvmsg(fd, message, numberOf(call.args[2]));
   checkResult(world, call, result);
   // After a failed call the structures are what they were before it.
@@ -115,8 +121,7 @@ function compareStamp(world: CallWorld, index: number, wanted: Expression, stamp
 function* vectorCall(world: CallWorld, call: CallAction): Sleeping<void> {
   argumentCount(call, 3);
   const fd = liveFd(world, call.args[0]);
-  const length = vectorBytes(call.args[1]);
-  const message = new msghdr(buffer(false, length), 0, length);
+  const message = messageOf(call.args[1]);
   checkResult(world, call, yield* call.name === 'readv' ? world.sys.recvmsg(fd, message) : world.sys.sendmsg(fd, message));
 }
 

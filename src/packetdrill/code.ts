@@ -11,7 +11,8 @@ import { type Names, PythonError, runPython } from './python.ts';
 const SYMBOLS: readonly (readonly [string, number])[] = Object.entries(tcp).filter(
   (entry): entry is [string, number] => /^(TCP_[A-Z_0-9]+|TCP_CA_\w+|TCPI_OPT_\w+)$/.test(entry[0]) && typeof entry[1] === 'number',
 );
-const STATES = /^TCP_(ESTABLISHED|SYN_SENT|SYN_RECV|FIN_WAIT1|FIN_WAIT2|TIME_WAIT|CLOSE|CLOSE_WAIT|LAST_ACK|LISTEN|CLOSING|CA_\w+)$|^TCPI_OPT_/;
+const STATES =
+  /^TCP_(ESTABLISHED|SYN_SENT|SYN_RECV|FIN_WAIT1|FIN_WAIT2|TIME_WAIT|CLOSE|CLOSE_WAIT|LAST_ACK|LISTEN|CLOSING|CA_\w+)$|^TCPI_OPT_/;
 /** A rate without limit, as 64 bits say it; the nearest number there is. */
 const U64_MAX = 2 ** 64;
 

@@ -1,14 +1,7 @@
 /** Is a packet what the script says? Fields in the order in which packetdrill looks at them, with its words when one differs. */
 import { mismatch } from './failures.ts';
 import type { TcpPacket } from './packet.ts';
-import {
-  optionText,
-  splitOptions,
-  TCPOPT_EOL,
-  TCPOPT_NOP,
-  TCPOPT_TIMESTAMP,
-  timestampOffset,
-} from './tcp_options.ts';
+import { optionText, splitOptions, TCPOPT_EOL, TCPOPT_NOP, TCPOPT_TIMESTAMP, timestampOffset } from './tcp_options.ts';
 
 const IP_VERSION = 4;
 const IPPROTO_TCP = 6;
@@ -75,7 +68,7 @@ export function compareOptions(script: TcpPacket, actual: TcpPacket, tickUs: num
   for (let i = 0; i < Math.max(wanted.length, found.length); i++) {
     const expected = wanted[i];
     const got = found[i];
-    if (expected === undefined || got === undefined || expected.kind !== got.kind) return mismatch('bad outbound TCP options');
+    if (expected === undefined || got === undefined || expected.kind !== got.kind) mismatch('bad outbound TCP options');
     if (got.kind === TCPOPT_TIMESTAMP) compareTimestamp(script, actual, tickUs, toleranceUs);
     else if (got.kind !== TCPOPT_NOP && got.kind !== TCPOPT_EOL) compareOption(script, expected, actual, got);
   }

@@ -3,7 +3,7 @@
  * (SYN segments apart, whose numbers are absolute); the local one is the stack's choice and is learned from its first SYN.
  */
 import { mismatch } from './failures.ts';
-import { TcpPacket } from './packet.ts';
+import type { TcpPacket } from './packet.ts';
 import { shiftSackBlocks, timestampOffset } from './tcp_options.ts';
 
 /** How far a socket has come, as far as packets and calls tell. */

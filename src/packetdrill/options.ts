@@ -98,7 +98,8 @@ export function runOptions(script: Script, given: Partial<RunOptions>): RunOptio
   for (const { line, name, value } of script.options) {
     const setting = SETTINGS[name];
     if (setting === undefined) throw new ScriptSyntaxError(script.path, line, `option --${name} is not known here`);
-    if (name === 'ip_version' && value !== 'ipv4') throw new ScriptSyntaxError(script.path, line, `--ip_version=${value ?? ''}: only ipv4 is emulated`);
+    if (name === 'ip_version' && value !== 'ipv4')
+      throw new ScriptSyntaxError(script.path, line, `--ip_version=${value ?? ''}: only ipv4 is emulated`);
     setting(options, value ?? '');
     if (Object.values(options).some((set) => Number.isNaN(set)))
       throw new ScriptSyntaxError(script.path, line, `--${name}: read ${JSON.stringify(value)}, expected a number`);

@@ -5,9 +5,10 @@ import { parseCall } from './parse_call.ts';
 import { parsePacket } from './parse_packet.ts';
 import { Scanner } from './scanner.ts';
 
-/** What packetdrill's own test runner defines for IPv4. */
+/** What the collections' test runners define for IPv4. */
 export const DEFAULT_DEFINES: ReadonlyMap<string, string> = new Map([
   ['TFO_COOKIE', '3021b9d889017eeb'],
+  ['TFO_COOKIE_ZERO', 'b7c12350a90dc8f5'],
   ['CODE', 'host_unreachable'],
   ['CMSG_LEVEL_IP', 'SOL_IP'],
   ['CMSG_TYPE_RECVERR', 'IP_RECVERR'],
@@ -62,9 +63,11 @@ function parseEvent(scanner: Scanner): ScriptEvent {
   const time = parseTime(scanner);
   const action = parseAction(scanner);
   const outbound = action.type === 'packet' && !action.inbound;
-  if (time.kind === 'any' && !outbound) throw new ScriptSyntaxError(scanner.path, line, 'semantic error: event time <star> can only be used with outbound packets');
+  if (time.kind === 'any' && !outbound)
+    throw new ScriptSyntaxError(scanner.path, line, 'semantic error: event time <star> can only be used with outbound packets');
   if (time.kind.endsWith('Range')) {
-    if (!outbound) throw new ScriptSyntaxError(scanner.path, line, 'semantic error: event time range can only be used with outbound packets');
+    if (!outbound)
+      throw new ScriptSyntaxError(scanner.path, line, 'semantic error: event time range can only be used with outbound packets');
     if (time.endUs < time.us) throw new ScriptSyntaxError(scanner.path, line, 'semantic error: time range is backwards');
   }
   return { line, time, action };

@@ -58,8 +58,8 @@ function parseAtom(scanner: Scanner): Expression {
 
 /** Strings one after the other are one; `"…"...` stands for a longer one that begins so. */
 function parseString(scanner: Scanner, first: string): Expression {
-  let value = unescape(first);
-  while (scanner.peek().kind === 'string') value += unescape(scanner.next().text);
+  let value = unescaped(first);
+  while (scanner.peek().kind === 'string') value += unescaped(scanner.next().text);
   scanner.skip('...');
   return { kind: 'string', value };
 }
@@ -67,7 +67,7 @@ function parseString(scanner: Scanner, first: string): Expression {
 const ESCAPES: Readonly<Record<string, string>> = { n: '\n', t: '\t', r: '\r', f: '\f', v: '\v', '0': '\0' };
 
 /** Bytes as characters 0 to 255. */
-function unescape(text: string): string {
+function unescaped(text: string): string {
   return text.replace(/\\(x[0-9a-fA-F]{2}|[\s\S])/g, (_, what: string) =>
     what.length === 3 ? String.fromCharCode(Number.parseInt(what.slice(1), 16)) : (ESCAPES[what] ?? what),
   );

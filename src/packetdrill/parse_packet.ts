@@ -70,8 +70,7 @@ function parsePorts(scanner: Scanner, packet: TcpPacket): void {
 
 function parseFlags(scanner: Scanner, packet: TcpPacket): void {
   const match = scanner.match(/([FSRPUEWA0-7.]+|-)(?=[\s])/y);
-  if (match === null) return scanner.fail('expected TCP flags');
-  const flags = match[1]!;
+  const flags = match?.[1] ?? scanner.fail('expected TCP flags');
   packet.fin = flags.includes('F');
   packet.syn = flags.includes('S');
   packet.rst = flags.includes('R');
@@ -105,7 +104,8 @@ function parseOptionList(scanner: Scanner, packet: TcpPacket, inbound: boolean):
   if (scanner.skip('...')) {
     if (inbound) scanner.fail('semantic error: <...> for TCP options can only be used with outbound packets');
     packet.anyOptions = true;
-    return scanner.expect('>');
+    scanner.expect('>');
+    return;
   }
   const options: number[] = [];
   do options.push(...parseOption(scanner));

@@ -53,7 +53,8 @@ export function runPython(code: string, names: Names, print: (line: string) => v
   new Interpreter(lex(code), names, print).run();
 }
 
-const truth = (value: Value): boolean => (Array.isArray(value) ? value.length > 0 : value !== 0 && value !== '' && value !== false && value !== null);
+const truth = (value: Value): boolean =>
+  Array.isArray(value) ? value.length > 0 : value !== 0 && value !== '' && value !== false && value !== null;
 
 function numeric(value: Value, operator: string): number {
   if (typeof value === 'number') return value;
@@ -65,7 +66,8 @@ export function pythonText(value: Value): string {
   if (value === null) return 'None';
   if (value === true) return 'True';
   if (value === false) return 'False';
-  if (Array.isArray(value)) return `(${value.map((item: Value) => (typeof item === 'string' ? `'${item}'` : pythonText(item))).join(', ')})`;
+  if (Array.isArray(value))
+    return `(${value.map((item: Value) => (typeof item === 'string' ? `'${item}'` : pythonText(item))).join(', ')})`;
   return String(value);
 }
 
@@ -281,14 +283,15 @@ class Interpreter {
   }
 }
 
-const unquote = (text: string): string =>
-  text.slice(1, -1).replace(/\\(.)/g, (_, c: string) => ({ n: '\n', t: '\t', r: '\r' })[c] ?? c);
+const unquote = (text: string): string => text.slice(1, -1).replace(/\\(.)/g, (_, c: string) => ({ n: '\n', t: '\t', r: '\r' })[c] ?? c);
 
 function compare(operator: string, left: Value, right: Value): boolean {
   if (operator === '==' || operator === 'is') return pythonText(left) === pythonText(right) || left === right;
   if (operator === '!=') return !compare('==', left, right);
   if (operator === 'in' || operator === 'not in') {
-    const found = Array.isArray(right) ? right.some((item: Value) => compare('==', left, item)) : pythonText(right).includes(pythonText(left));
+    const found = Array.isArray(right)
+      ? right.some((item: Value) => compare('==', left, item))
+      : pythonText(right).includes(pythonText(left));
     return found === (operator === 'in');
   }
   if (typeof left === 'string' && typeof right === 'string') return order(operator, left < right ? -1 : left > right ? 1 : 0);

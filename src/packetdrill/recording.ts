@@ -1,14 +1,14 @@
 /** Files that a script can leave: the packets of its interface, and what the kernel's tracepoints told. */
-import { this_cpu } from '../machine/cpu.ts';
+
 import type { sk_buff } from '../kernel/include/linux/skbuff.ts';
 import { skb_copy_bits } from '../kernel/net/core/skbuff_bits.ts';
+import { this_cpu } from '../machine/cpu.ts';
 import { LINKTYPE_RAW, PACKET_INBOUND, PACKET_OUTBOUND } from '../observe/files/pcapng_format.ts';
 import { PcapngWriter } from '../observe/files/pcapng_writer.ts';
 import { HOST_OS } from '../observe/identity.ts';
 import { selectEvents } from '../observe/trace/event_selection.ts';
-import { ftraceHeader, logEvents } from '../observe/trace/ftrace_log.ts';
 import { numberHosts } from '../observe/trace/trace_context.ts';
-import { TraceFile } from '../observe/trace/trace_file.ts';
+import { TraceSession } from '../observe/trace/trace_session.ts';
 import { TUN_NAME } from './defaults.ts';
 import type { ScriptHost } from './host.ts';
 
@@ -17,19 +17,20 @@ const TRACED = 'tcp,sock,skb,net,qdisc,syscalls';
 export class Recording {
   readonly #host: ScriptHost;
   readonly #writer: PcapngWriter;
-  readonly #trace: TraceFile;
+  readonly #trace: TraceSession;
 
   /** `path`: without ending. Throws CaptureWriteError. */
   constructor(host: ScriptHost, path: string) {
     this.#host = host;
     const { simulation } = host;
     this.#writer = new PcapngWriter(`${path}.pcapng`, { os: HOST_OS, application: 'truewire packetdrill' });
-    this.#writer.addInterface({ name: TUN_NAME, linkType: LINKTYPE_RAW, os: HOST_OS, description: 'the interface that the script plays the network behind' }, simulation.now);
+    this.#writer.addInterface(
+      { name: TUN_NAME, linkType: LINKTYPE_RAW, os: HOST_OS, description: 'the interface that the script plays the network behind' },
+      simulation.now,
+    );
     host.tun.taps.push((skb, outgoing) => this.#packet(skb, outgoing));
     const hosts = numberHosts([{ name: 'packetdrill', kernel: host.kernel }]);
-    this.#trace = new TraceFile(`${path}.trace.txt`, ftraceHeader(hosts), () => simulation.now);
-    const { events } = selectEvents(TRACED);
-    for (const traced of hosts) logEvents(traced, events, this.#trace);
+    this.#trace = new TraceSession(hosts, selectEvents(TRACED), { text: `${path}.trace.txt` }, () => simulation.now);
   }
 
   #packet(skb: sk_buff, outgoing: boolean): void {

@@ -5,14 +5,14 @@
  * Everything happens in virtual time, so the verdict is always the same. An event costs a few microseconds, as it does on real hardware: with none, round
  * trips would measure 0 and much of TCP would behave as it never does.
  */
-import { TASK_INTERRUPTIBLE, TASK_RUNNING, type Sleeping, type task_struct } from '../kernel/include/linux/sched.ts';
+import { type Sleeping, TASK_INTERRUPTIBLE, TASK_RUNNING, type task_struct } from '../kernel/include/linux/sched.ts';
 import type { sk_buff } from '../kernel/include/linux/skbuff.ts';
 import { cond_resched, current, schedule, set_current_state, try_to_wake_up } from '../kernel/kernel/sched.ts';
 import { skb_copy_bits } from '../kernel/net/core/skbuff_bits.ts';
 import { this_cpu } from '../machine/cpu.ts';
 import { Timer } from '../sim/event_queue.ts';
 import { NSEC_PER_MSEC, NSEC_PER_SEC, NSEC_PER_USEC } from '../sim/time.ts';
-import { inet_addr, type Process, startProgram, type Sys } from '../user/sys.ts';
+import { inet_addr, type Process, type Sys, startProgram } from '../user/sys.ts';
 import type { CallAction, CodeAction, CommandAction, EventTime, PacketAction, Script, ScriptEvent } from './ast.ts';
 import type { CallWorld } from './call_support.ts';
 import { findCall } from './calls.ts';
@@ -25,7 +25,7 @@ import { ScriptHost } from './host.ts';
 import type { RunOptions } from './options.ts';
 import { IcmpSpec, readPacket, TcpPacket } from './packet.ts';
 import { Recording } from './recording.ts';
-import { Shell } from './shell.ts';
+import { type ReadScript, Shell } from './shell.ts';
 import { checkTime, type DueTime, secondsText, tolerance } from './times.ts';
 
 /** What a script's event costs before it happens. */
@@ -72,12 +72,18 @@ interface Blocked {
   done: boolean;
 }
 
-/** `recordTo`: path of the files to write, without endings; null for none. */
-export function runScript(script: Script, options: RunOptions, recordTo: string | null): Verdict {
+/** What a script may have of the world outside. */
+export interface Outside {
+  /** Path of the files to leave, without endings; null for none. */
+  readonly recordTo: string | null;
+  readonly readScript: ReadScript;
+}
+
+export function runScript(script: Script, options: RunOptions, { recordTo, readScript }: Outside): Verdict {
   const host = new ScriptHost(options.hz);
   const recording = recordTo === null ? null : new Recording(host, recordTo);
   try {
-    return new ScriptRun(script, options, host).run();
+    return new ScriptRun(script, options, host, readScript).run();
   } finally {
     recording?.close();
   }
@@ -122,7 +128,7 @@ class ScriptRun implements CallWorld {
   #due: DueTime = { kind: 'absolute', us: 0, endUs: 0, anchorUs: 0 };
   #previous: { readonly event: ScriptEvent; readonly us: number } | null = null;
 
-  constructor(script: Script, options: RunOptions, host: ScriptHost) {
+  constructor(script: Script, options: RunOptions, host: ScriptHost, readScript: ReadScript) {
     this.#script = script;
     this.#options = options;
     this.#host = host;
@@ -131,7 +137,7 @@ class ScriptRun implements CallWorld {
     this.bindPort = options.bindPort;
     this.connectPort = options.connectPort;
     this.toleranceUs = options.toleranceUs;
-    this.#shell = new Shell(script.path);
+    this.#shell = new Shell(readScript);
     this.#code = new CodeRecorder(script.path);
     this.#event = script.events[0]!;
     host.tun.taps.push((skb, outgoing) => this.#tap(skb, outgoing));
@@ -197,7 +203,10 @@ class ScriptRun implements CallWorld {
     this.#code.run((line) => this.#output.push(line));
     yield* this.#awaitBlocked();
     if (this.#blocked !== null)
-      throw new TestFailure(this.#event.line, `${this.#script.path}:${this.#event.line}: runtime error: exiting while a blocking system call is in progress`);
+      throw new TestFailure(
+        this.#event.line,
+        `${this.#script.path}:${this.#event.line}: runtime error: exiting while a blocking system call is in progress`,
+      );
   }
 
   /* Before the clock starts */
@@ -220,7 +229,10 @@ class ScriptRun implements CallWorld {
     const status = yield* this.#shell.run(text);
     if (status === 0) return;
     const said = this.#shell.output.slice(before).join('\n');
-    throw new TestFailure(0, `${this.#script.path}: error executing ${what}: '${text.trim()}' exited with status ${status}${said === '' ? '' : `\n${said}`}`);
+    throw new TestFailure(
+      0,
+      `${this.#script.path}: error executing ${what}: '${text.trim()}' exited with status ${status}${said === '' ? '' : `\n${said}`}`,
+    );
   }
 
   *#start(): Sleeping<void> {
@@ -299,7 +311,10 @@ class ScriptRun implements CallWorld {
       case 'packet':
         return new TestFailure(line, `${place} error handling packet: ${message}`);
       case 'call':
-        return new TestFailure(line, message.startsWith('timing error') ? `${place} ${message}` : `${place} runtime error in ${action.name} call: ${message}`);
+        return new TestFailure(
+          line,
+          message.startsWith('timing error') ? `${place} ${message}` : `${place} runtime error in ${action.name} call: ${message}`,
+        );
       case 'command':
         return new TestFailure(line, `${place} error executing command: ${message}`);
       case 'code':
@@ -344,7 +359,9 @@ class ScriptRun implements CallWorld {
     yield* this.#waitForEvent('system call start', CALL_NS);
     const due = this.#due;
     const endUs = call.endUs! + due.anchorUs;
-    const process = this.sys.spawn((sys) => this.#blockingTask(sys, call, event, { kind: due.kind, us: endUs, endUs, anchorUs: due.anchorUs }, due.us));
+    const process = this.sys.spawn((sys) =>
+      this.#blockingTask(sys, call, event, { kind: due.kind, us: endUs, endUs, anchorUs: due.anchorUs }, due.us),
+    );
     const blocked: Blocked = { process, failure: null, done: false };
     this.#blocked = blocked;
     while (!blocked.done && process.task.__state === TASK_RUNNING) yield;
@@ -359,7 +376,12 @@ class ScriptRun implements CallWorld {
     });
     try {
       yield* findCall(call.name)(world, call);
-      checkTime(end, returnedUs, tolerance(end.us, startUs, this.#options.toleranceUs, this.#options.tolerancePercent), 'system call return');
+      checkTime(
+        end,
+        returnedUs,
+        tolerance(end.us, startUs, this.#options.toleranceUs, this.#options.tolerancePercent),
+        'system call return',
+      );
     } catch (error) {
       if (error instanceof Mismatch) this.#blocked!.failure = this.#failureOf(event, error);
       else throw error;
@@ -495,7 +517,12 @@ class ScriptRun implements CallWorld {
     if (!actual.ipChecksumGood) mismatch('bad outbound IP checksum');
     connection.mapTimestamp(actual, script);
     compareHeaders(script, actual, true);
-    compareOptions(script, actual, this.#options.tcpTsTickUs, tolerance(this.#due.us, 0, this.#options.toleranceUs, this.#options.tolerancePercent));
+    compareOptions(
+      script,
+      actual,
+      this.#options.tcpTsTickUs,
+      tolerance(this.#due.us, 0, this.#options.toleranceUs, this.#options.tolerancePercent),
+    );
     if (!actual.payloadZero) mismatch('incorrect outbound data payload');
     checkTime(this.#due, this.#us(actual.time), this.#tolerance(), 'outbound packet');
   }

@@ -106,7 +106,11 @@ export class Scanner {
     let at = token;
     if (at === undefined) {
       this.#skipBlank();
-      at = { kind: 'symbol', text: this.#text.slice(this.#position, this.#position + 12).split('\n')[0]!, line: this.#lineAt(this.#position) };
+      at = {
+        kind: 'symbol',
+        text: this.#text.slice(this.#position, this.#position + 12).split('\n')[0]!,
+        line: this.#lineAt(this.#position),
+      };
     }
     throw new ScriptSyntaxError(this.path, at.line, `parse error at '${at.text}': ${what}`);
   }

@@ -1,17 +1,19 @@
 /** Runs the shell lines of scripts against the emulated host. */
-import { existsSync, readFileSync } from 'node:fs';
-import { basename, dirname, resolve } from 'node:path';
 import type { Sleeping } from '../kernel/include/linux/sched.ts';
 import { CommandError } from '../user/commands/command.ts';
 import { Mismatch } from './failures.ts';
 import { COMMANDS, type ShellCommand } from './shell_commands.ts';
 import { setDefaults, writeFile } from './shell_files.ts';
-import { parseShell, type Pipeline, type SimpleCommand } from './shell_parse.ts';
+import { type Pipeline, parseShell, type SimpleCommand } from './shell_parse.ts';
+
+/** Text of a shell script that is named relative to the packetdrill script; null when there is none. */
+export type ReadScript = (path: string) => string | null;
+
+const basename = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 
 /** What commands of one script share. */
 export class Shell {
-  /** Folder of the script: relative commands are looked for from there. */
-  readonly folder: string;
+  readonly #readScript: ReadScript;
   readonly variables: ReadonlyMap<string, string> = new Map([
     ['PPID', '1000'],
     ['PACKETDRILL_PID', '1000'],
@@ -23,8 +25,8 @@ export class Shell {
   /** What commands printed, for reports. */
   readonly output: string[] = [];
 
-  constructor(scriptPath: string) {
-    this.folder = dirname(resolve(scriptPath));
+  constructor(readScript: ReadScript) {
+    this.#readScript = readScript;
   }
 
   /** Runs lines; returns the exit status of the last command. */
@@ -78,8 +80,8 @@ export class Shell {
     if (/^sysctl_restore_.*\.sh$/.test(base)) return succeed;
     const known = COMMANDS[base];
     if (known !== undefined) return known;
-    const path = resolve(this.folder, name);
-    if (name.includes('/') && /\.sh$/.test(base) && existsSync(path)) return scriptFile(path);
+    const text = name.includes('/') && base.endsWith('.sh') ? this.#readScript(name) : null;
+    if (text !== null) return scriptText(text);
     return base === 'defaults.sh' ? defaults : null;
   }
 }
@@ -91,9 +93,9 @@ function* succeed(): Sleeping<number> {
 }
 
 /** A shell script beside the packetdrill script. */
-const scriptFile = (path: string): ShellCommand =>
+const scriptText = (text: string): ShellCommand =>
   function* (_words, { shell }) {
-    return yield* shell.run(readFileSync(path, 'utf8'));
+    return yield* shell.run(text);
   };
 
 /** The collections' common set-up, when it is not there to be read. */

@@ -64,7 +64,8 @@ const TC_H_ROOT = 0xffff_ffff;
 /** `tc qdisc add|replace|change|del dev DEV root [handle H:] KIND [limit N] …` */
 const tc = at_once((words, { complain }) => {
   const [, object, verb, , name = '', place, ...rest] = words;
-  if (object !== 'qdisc' || verb === undefined || place !== 'root') return mismatch(`tc: ${words.join(' ')}: only qdiscs at a device's root are known here`);
+  if (object !== 'qdisc' || verb === undefined || place !== 'root')
+    return mismatch(`tc: ${words.join(' ')}: only qdiscs at a device's root are known here`);
   const dev = kernel().init_net.dev_by_name.get(name);
   if (dev === undefined) return mismatch(`Cannot find device "${name}"`);
   if (/^del/.test(verb)) return answer(deleteQdisc(dev, TC_H_ROOT), complain);
@@ -118,7 +119,8 @@ const nstat = at_once((words, { shell, out }) => {
     out('#kernel');
     for (const [name, value] of now) {
       const change = value - (flags.includes('a') ? 0 : (shell.nstatHistory.get(name) ?? 0));
-      if ((change !== 0 || flags.includes('z')) && (wanted.length === 0 || wanted.includes(name))) out(`${name.padEnd(31)} ${String(change).padEnd(18)} 0.0`);
+      if ((change !== 0 || flags.includes('z')) && (wanted.length === 0 || wanted.includes(name)))
+        out(`${name.padEnd(31)} ${String(change).padEnd(18)} 0.0`);
     }
   }
   if (!flags.includes('s')) for (const [name, value] of now) shell.nstatHistory.set(name, value);
@@ -127,7 +129,10 @@ const nstat = at_once((words, { shell, out }) => {
 
 /** `grep [-q] [-c] [-v] [-i] PATTERN [file…]` */
 const grep = at_once((words, { shell, input, out }) => {
-  const flags = words.slice(1).filter((word) => /^-[a-zA-Z]+$/.test(word)).join('');
+  const flags = words
+    .slice(1)
+    .filter((word) => /^-[a-zA-Z]+$/.test(word))
+    .join('');
   const [pattern, ...files] = words.slice(1).filter((word) => !/^-[a-zA-Z]+$/.test(word));
   if (pattern === undefined) return 2;
   const expression = new RegExp(pattern, flags.includes('i') ? 'i' : '');
@@ -161,7 +166,13 @@ const rm = at_once((words, { shell }) => {
 
 const cat = at_once((words, { shell, input, out, complain }) => {
   let status = 0;
-  const text = words.length === 1 ? input : words.slice(1).map((file) => readTextFile(shell, file) ?? file_missing(file)).join('');
+  const text =
+    words.length === 1
+      ? input
+      : words
+          .slice(1)
+          .map((file) => readTextFile(shell, file) ?? file_missing(file))
+          .join('');
   function file_missing(file: string): string {
     complain(`cat: ${file}: No such file or directory`);
     status = 1;

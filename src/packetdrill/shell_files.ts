@@ -33,7 +33,8 @@ export function writeFile(shell: Shell, path: string, text: string, append: bool
 
 function setModuleParameter(module: string, parameter: string, value: string): number {
   const known = kernel().modules.get(module)?.params;
-  if (known === undefined || !(parameter in known) || !/^-?\d+$/.test(value)) return mismatch(`/sys/module/${module}/parameters/${parameter}: No such file or directory`);
+  if (known === undefined || !(parameter in known) || !/^-?\d+$/.test(value))
+    return mismatch(`/sys/module/${module}/parameters/${parameter}: No such file or directory`);
   known[parameter] = Number(value);
   return 0;
 }
@@ -56,7 +57,9 @@ function procNetTcp(): string {
       `${String(i).padStart(4)}: ${littleEndian(sk.skc_rcv_saddr)}:${hex(sk.skc_num, 4)} ${littleEndian(sk.skc_daddr)}:${hex(sk.skc_dport, 4)} ${hex(sk.skc_state, 2)} ` +
       `${hex(sk.sk_wmem_queued ?? 0, 8)}:${hex(sk.sk_rmem_alloc ?? 0, 8)} 00:00000000 00000000 ${String(sk.sk_uid ?? 0).padStart(5)}        0 ${sk.sk_ino ?? 0} ${sk.skc_refcnt} 0`,
   );
-  return ['  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode', ...rows].map((row) => `${row}\n`).join('');
+  return ['  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode', ...rows]
+    .map((row) => `${row}\n`)
+    .join('');
 }
 
 function* procSockets(): Iterable<sock> {

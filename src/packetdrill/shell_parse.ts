@@ -47,12 +47,15 @@ function lex(text: string, variables: ReadonlyMap<string, string>): Lexeme[] {
 
 /** Takes quotes away and puts values in. */
 function expand(word: string, variables: ReadonlyMap<string, string>): string {
-  return word.replace(/\\([\s\S])|'([^']*)'|"((?:\\[\s\S]|[^"\\])*)"|(\$\(\([\s\S]*?\)\)|\$\{?\w+\}?)/g, (_all, escaped, single, double, dollar) => {
-    if (escaped !== undefined) return escaped === '\n' ? '' : (escaped as string);
-    if (single !== undefined) return single as string;
-    if (double !== undefined) return expandQuoted(double as string, variables);
-    return expandDollar(dollar as string, variables);
-  });
+  return word.replace(
+    /\\([\s\S])|'([^']*)'|"((?:\\[\s\S]|[^"\\])*)"|(\$\(\([\s\S]*?\)\)|\$\{?\w+\}?)/g,
+    (_all, escaped, single, double, dollar) => {
+      if (escaped !== undefined) return escaped === '\n' ? '' : (escaped as string);
+      if (single !== undefined) return single as string;
+      if (double !== undefined) return expandQuoted(double as string, variables);
+      return expandDollar(dollar as string, variables);
+    },
+  );
 }
 
 function expandQuoted(text: string, variables: ReadonlyMap<string, string>): string {

@@ -30,7 +30,8 @@ export function splitOptions(options: Uint8Array): OptionSpan[] {
     const kind = options[offset]!;
     const single = kind === TCPOPT_EOL || kind === TCPOPT_NOP;
     const length = single ? 1 : (options[offset + 1] ?? 0);
-    if (length < (single ? 1 : 2) || offset + length > options.length) mismatch(`TCP option kind ${kind} with length ${length} does not fit`);
+    if (length < (single ? 1 : 2) || offset + length > options.length)
+      mismatch(`TCP option kind ${kind} with length ${length} does not fit`);
     spans.push({ kind, offset, length });
     // Nothing follows the end of the list but padding.
     if (kind === TCPOPT_EOL) break;

@@ -39,7 +39,8 @@ export function bracketedNumber(expression: Expression | undefined): number {
 }
 
 export function listOf(expression: Expression | undefined): readonly Expression[] {
-  if (expression?.kind !== 'list') return mismatch(`Expected a list but got ${expression === undefined ? 'nothing' : KINDS[expression.kind]}`);
+  if (expression?.kind !== 'list')
+    return mismatch(`Expected a list but got ${expression === undefined ? 'nothing' : KINDS[expression.kind]}`);
   return expression.items;
 }
 

@@ -11,6 +11,7 @@ const IPPROTO_ICMP = 1;
 const IPPROTO_TCP = 6;
 const IPPROTO_UDP = 17;
 const FRAGMENT_MASK = 0x3fff;
+const MORE_FRAGMENTS = 0x2000;
 
 /** Where a host is: what frames to it must carry. */
 export interface HostAddress {
@@ -96,15 +97,31 @@ export class Rewriter {
     const destination = view.getUint32(at + 16);
     if (u8[at]! >> 4 !== 4 || headerLength < 20) return;
     if (destination === this.#played) this.#rewriteMac(frame);
+    const addresses = sum16(u8, at + 12, 8, 0);
     view.setUint32(at + 12, this.#map(view.getUint32(at + 12)));
     view.setUint32(at + 16, this.#map(destination));
     view.setUint16(at + 10, 0);
     view.setUint16(at + 10, finish(fold(sum16(u8, at, headerLength, 0))));
-    if ((view.getUint16(at + 6) & FRAGMENT_MASK) === 0) fixTransport(frame, at, headerLength);
+    const fragment = view.getUint16(at + 6) & FRAGMENT_MASK;
+    if (fragment === 0) fixTransport(frame, at, headerLength);
+    else if (fragment === MORE_FRAGMENTS) adjustTransport(frame, at, headerLength, addresses);
   }
 }
 
-/** Makes the checksum of a whole TCP, UDP or ICMP message right. Fragments keep theirs: it covers bytes that are in other frames. */
+/**
+ * Makes up for new addresses in the checksum of a message that is fragmented (RFC 1624 (3)): it is in the first fragment and covers bytes of the others, but
+ * of those none has changed. `before` is the sum of the addresses that it was computed with.
+ */
+function adjustTransport({ view, u8, start, length }: RewrittenFrame, at: number, headerLength: number, before: number): void {
+  const protocol = u8[at + 9]!;
+  const place = at + headerLength + (protocol === IPPROTO_TCP ? 16 : 6);
+  if ((protocol !== IPPROTO_TCP && protocol !== IPPROTO_UDP) || place + 2 > start + length) return;
+  const old = view.getUint16(place);
+  if (protocol === IPPROTO_UDP && old === 0) return;
+  view.setUint16(place, finish(0xffff - old + (0xffff - before) + sum16(u8, at + 12, 8, 0)) || 0xffff);
+}
+
+/** Makes the checksum of a whole TCP, UDP or ICMP message right. */
 function fixTransport({ u8, view, start, length }: RewrittenFrame, at: number, headerLength: number): void {
   const protocol = u8[at + 9]!;
   const segment = at + headerLength;

@@ -43,6 +43,17 @@ declare const WebAssembly: {
   Instance: new (module: object, imports: { '': { '': object } }) => { readonly exports: object };
 };
 
+/** Null where the engine has no WebAssembly with vectors. */
+const module = compile();
+
+function compile(): object | null {
+  try {
+    return new WebAssembly.Module(Uint8Array.from(BINARY.match(/../g)!, (byte) => Number.parseInt(byte, 16)));
+  } catch {
+    return null;
+  }
+}
+
 /** Bytes with the loops over them. Positions count from the start of `buffer`; nothing is checked but the end of the buffer. */
 export interface ByteLoops {
   readonly buffer: ArrayBuffer;
@@ -51,10 +62,10 @@ export interface ByteLoops {
   sum(at: number, length: number): number;
 }
 
-/** Null where the engine has no WebAssembly with vectors, or no room for such a memory. */
+/** Null where there is no such thing, or no room for its memory. */
 export function wasmLoops(size: number): ByteLoops | null {
+  if (module === null) return null;
   try {
-    const module = new WebAssembly.Module(Uint8Array.from(BINARY.match(/../g)!, (byte) => Number.parseInt(byte, 16)));
     const pages = Math.ceil(size / WASM_PAGE);
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     const { exports } = new WebAssembly.Instance(module, { '': { '': memory } });

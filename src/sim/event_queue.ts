@@ -1,6 +1,9 @@
 /**
  * The event queue: a binary heap ordered by (time, sequence), so what was scheduled first for an instant runs first.
  * Keys live in typed arrays and timers remember their place, so that insertion, removal and re-arming are O(log n) and allocate nothing.
+ *
+ * Taking out the earliest timer leaves its place vacant: most callbacks arm a timer, often the same one, and what they arm goes down from there in one
+ * pass. Whoever wants to see the heap as it is closes the gap first.
  */
 import { InvariantError } from './invariant.ts';
 import type { Nanoseconds } from './time.ts';
@@ -34,13 +37,16 @@ export class EventQueue {
   readonly #timers: Timer[] = [];
   #size = 0;
   #nextSequence = 0;
+  /** The root is vacant. It counts in #size. */
+  #vacant = false;
 
   get size(): number {
-    return this.#size;
+    return this.#vacant ? this.#size - 1 : this.#size;
   }
 
   /** Time of the earliest event; Infinity when there is none. */
   nextTime(): Nanoseconds {
+    if (this.#vacant) this.#close();
     return this.#size > 0 ? this.#times[0]! : Number.POSITIVE_INFINITY;
   }
 
@@ -48,12 +54,18 @@ export class EventQueue {
   insert(timer: Timer, time: Nanoseconds): void {
     if (!Number.isSafeInteger(time)) throw new InvariantError(`timer '${timer.name}': ${time} is no integer number of ns`);
     if (timer.slot >= 0) this.remove(timer);
-    if (this.#size === this.#times.length) this.#grow();
     timer.expires = time;
+    if (this.#vacant) {
+      this.#vacant = false;
+      this.#siftDown(0, time, this.#nextSequence++, timer);
+      return;
+    }
+    if (this.#size === this.#times.length) this.#grow();
     this.#siftUp(this.#size++, time, this.#nextSequence++, timer);
   }
 
   remove(timer: Timer): void {
+    if (this.#vacant) this.#close();
     const slot = timer.slot;
     timer.slot = -1;
     const last = --this.#size;
@@ -65,19 +77,35 @@ export class EventQueue {
     else this.#siftDown(slot, time, sequence, moved);
   }
 
+  /** Takes out the earliest timer, if it is due at `until` at the latest; else null. */
+  popDue(until: Nanoseconds): Timer | null {
+    if (this.#vacant) this.#close();
+    if (this.#size === 0 || this.#times[0]! > until) return null;
+    const timer = this.#timers[0]!;
+    timer.slot = -1;
+    this.#vacant = true;
+    return timer;
+  }
+
   /** Takes out the earliest timer. The queue must not be empty. */
   pop(): Timer {
-    const timer = this.#timers[0]!;
-    this.remove(timer);
-    return timer;
+    return this.popDue(Number.POSITIVE_INFINITY)!;
   }
 
   /** All pending timers, earliest first: for reports, not for the run. */
   pending(): { name: string; time: Nanoseconds }[] {
+    if (this.#vacant) this.#close();
     const order = this.#timers
       .slice(0, this.#size)
       .map((timer, i) => ({ name: timer.name, time: timer.expires, sequence: this.#sequences[i]! }));
     return order.sort((a, b) => a.time - b.time || a.sequence - b.sequence).map(({ name, time }) => ({ name, time }));
+  }
+
+  /** Nothing was armed in the place of the timer that was taken out: the last one moves there. */
+  #close(): void {
+    this.#vacant = false;
+    const last = --this.#size;
+    if (last > 0) this.#siftDown(0, this.#times[last]!, this.#sequences[last]!, this.#timers[last]!);
   }
 
   #before(time: number, sequence: number, slot: number): boolean {

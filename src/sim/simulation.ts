@@ -74,8 +74,9 @@ export class Simulation {
     this.#until = until;
     this.#stopped = false;
     const queue = this.#queue;
-    while (!this.#stopped && queue.size > 0 && queue.nextTime() <= until) {
-      const timer = queue.pop();
+    while (!this.#stopped) {
+      const timer = queue.popDue(until);
+      if (timer === null) break;
       this.#now = timer.expires;
       this.events++;
       timer.fire();

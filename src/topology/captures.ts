@@ -17,8 +17,9 @@ const LOOPBACK = 'lo';
 export function attachCaptures(network: Network, session: CaptureSession): () => void {
   const finishers: (() => void)[] = [];
   for (const spec of network.topology.capture ?? []) {
-    if (spec.point === 'wire') for (const cable of cablesOf(network, spec)) captureWire(session, cable, spec);
-    else if (spec.point === 'tcpdump') for (const [host, dev] of devicesOf(network, spec)) captureAtTaps(session, host, dev, spec);
+    if (spec.point === 'wire') for (const cable of cablesOf(network, spec)) captureWire(session, cable, spec, finishers);
+    else if (spec.point === 'tcpdump')
+      for (const [host, dev] of devicesOf(network, spec)) captureAtTaps(session, host, dev, spec, finishers);
     else for (const [host, nic] of nicsOf(network, spec)) captureAtNic(session, host, nic, spec, finishers);
   }
   return () => {
@@ -34,7 +35,7 @@ const nicsOf = ({ hosts }: Network, { on }: CaptureSpec): [Host, Nic][] =>
     .flatMap((host) => host.nics.map((nic): [Host, Nic] => [host, nic]))
     .filter(([host, nic]) => on === undefined || on === `${host.name}.${nic.name}`);
 
-function captureWire(session: CaptureSession, cable: Cable, spec: CaptureSpec): void {
+function captureWire(session: CaptureSession, cable: Cable, spec: CaptureSpec, finishers: (() => void)[]): void {
   const { name, rateBps, delayNs } = cable.options;
   const [first, second] = cable.ends;
   const point = session.open(
@@ -48,7 +49,17 @@ function captureWire(session: CaptureSession, cable: Cable, spec: CaptureSpec): 
     },
     cable.simulation.now,
   );
-  new WireCapture(cable, point, spec.snaplen ?? WHOLE_PACKET);
+  watched(cable.observers, finishers, () => new WireCapture(cable, point, spec.snaplen ?? WHOLE_PACKET));
+}
+
+/** Lets `attach` add its listener to a list, and takes it off again at the end: what the shutdown sends after that belongs to no file. */
+function watched<T>(listeners: T[], finishers: (() => void)[], attach: () => void): void {
+  const before = listeners.length;
+  attach();
+  const added = listeners.slice(before);
+  finishers.push(() => {
+    for (const listener of added) listeners.splice(listeners.indexOf(listener), 1);
+  });
 }
 
 /** Network devices of the kernels: those with a card behind them, and loopback where it is asked for by name. */
@@ -60,18 +71,20 @@ function devicesOf(network: Network, spec: CaptureSpec): [Host, net_device][] {
   ];
 }
 
-function captureAtTaps(session: CaptureSession, host: Host, dev: net_device, spec: CaptureSpec): void {
+function captureAtTaps(session: CaptureSession, host: Host, dev: net_device, spec: CaptureSpec, finishers: (() => void)[]): void {
   const nic = host.nics.find(({ name }) => name === dev.name);
   const description = `${host.name} ${dev.name}, where tcpdump sees packets: before TSO, after GRO`;
   const point = openAtHost(session, host, dev.name, nic, spec, description);
-  new SkbCapture(dev, point, spec.snaplen ?? WHOLE_PACKET, () => this_cpu.clock);
+  watched(dev.taps, finishers, () => new SkbCapture(dev, point, spec.snaplen ?? WHOLE_PACKET, () => this_cpu.clock));
 }
 
 function captureAtNic(session: CaptureSession, host: Host, nic: Nic, spec: CaptureSpec, finishers: (() => void)[]): void {
   const description = `${host.name} ${nic.name}, as the NIC puts frames on the wire and takes them off it`;
   const point = openAtHost(session, host, nic.name, nic, spec, description);
-  const capture = new NicCapture(nic.device.observers, point, spec.snaplen ?? WHOLE_PACKET);
-  finishers.push(() => capture.finish());
+  watched(nic.device.observers, finishers, () => {
+    const capture = new NicCapture(nic.device.observers, point, spec.snaplen ?? WHOLE_PACKET);
+    finishers.push(() => capture.finish());
+  });
 }
 
 function openAtHost(

@@ -1,6 +1,6 @@
 /** One host: a machine with its network cards in their slots, and the kernel that runs on it. */
 
-import { IgbDevice } from '../hw/igb/igb_device.ts';
+import { IgbDevice, qemuIgb } from '../hw/igb/igb_device.ts';
 import type { net_device, rtnl_link_stats64 } from '../kernel/include/linux/netdevice.ts';
 import { start_kernel, stopKernel } from '../kernel/init/main.ts';
 import { Kernel } from '../kernel/kernel.ts';
@@ -8,6 +8,7 @@ import { dev_get_stats } from '../kernel/net/core/dev.ts';
 import { type CpuSpeed, cpuSpeed, zeroSpeed } from '../kernel/trace/cost_model.ts';
 import { this_cpu } from '../machine/cpu.ts';
 import { Machine } from '../machine/machine.ts';
+import { type PcieTiming, pcieDefaults } from '../machine/pci.ts';
 import type { Simulation } from '../sim/simulation.ts';
 import type { FramePool } from '../wire/frame.ts';
 import type { HostSpec, InterfaceSpec } from './schema.ts';
@@ -44,8 +45,8 @@ export class Host {
     });
     this.nics = Object.entries(spec.interfaces ?? {}).map(([nicName, nicSpec], port) => {
       const mac = nicSpec.mac ?? Uint8Array.of(2, 0, 0, 0, index + 1, port + 1);
-      const device = new IgbDevice(`${name} ${nicName}`, simulation, frames, { mac });
-      this.machine.plug(device);
+      const device = new IgbDevice(`${name} ${nicName}`, simulation, frames, { mac, ...(nicSpec.nic === 'qemu-igb' ? qemuIgb : {}) });
+      this.machine.plug(device, pcieTiming(spec));
       return { name: nicName, device, spec: nicSpec };
     });
   }
@@ -89,6 +90,20 @@ export class Host {
     return this.onCpu(() => Object.fromEntries(dev.ethtool_ops?.get_ethtool_stats?.(dev) ?? []));
   }
 
+  /** What its cards and slots lost that no register counts. */
+  cardDrops(): { reason: string; where: string; count: number }[] {
+    return this.nics.flatMap(({ name, device: { faults } }, i) => {
+      const where = `${this.name} ${name}`;
+      const lost = [
+        { reason: 'in the transmit FIFO at a reset', where, count: faults.resetTx },
+        { reason: 'in the receive FIFO at a reset', where, count: faults.resetRx },
+        { reason: 'arrived while the receiver was off', where, count: faults.receiverOff },
+        { reason: 'interrupt messages lost', where, count: this.machine.slots[i]!.lostMessages },
+      ];
+      return lost.filter(({ count }) => count > 0);
+    });
+  }
+
   /** The clock that stamps what this host's CPUs see now. */
   clock(): number {
     return this_cpu.clock;
@@ -98,4 +113,14 @@ export class Host {
 function speedOf(spec: HostSpec): CpuSpeed {
   if (spec.cpu === 'zero') return zeroSpeed();
   return cpuSpeed((spec.cpu?.ghz ?? DEFAULT_GHZ) * 1e9, spec.cpu?.ipc ?? DEFAULT_IPC);
+}
+
+function pcieTiming({ pcie }: HostSpec): PcieTiming {
+  return {
+    postedWriteNs: pcie?.posted_write ?? pcieDefaults.postedWriteNs,
+    readLatencyNs: pcie?.read ?? pcieDefaults.readLatencyNs,
+    writeLatencyNs: pcie?.write ?? pcieDefaults.writeLatencyNs,
+    bytesPerNs: pcie?.rate === undefined ? pcieDefaults.bytesPerNs : pcie.rate / 8e9,
+    mmioReadNs: pcie?.register_read ?? pcieDefaults.mmioReadNs,
+  };
 }

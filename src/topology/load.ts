@@ -67,7 +67,12 @@ export function loadTopology(file: string, text: string, overrides: readonly Ove
   for (const { path, value } of overrides) source.document.setIn(path.map(asKey), value);
   const parsed = topologySchema.safeParse(source.document.toJS() ?? {});
   if (!parsed.success) throw new TopologyError(unique(parsed.error.issues.flatMap((issue) => explain(source, issue))));
-  const problems = [...checkWires(source, parsed.data), ...checkAddresses(source, parsed.data), ...checkCaptures(source, parsed.data)];
+  const problems = [
+    ...checkWires(source, parsed.data),
+    ...checkAddresses(source, parsed.data),
+    ...checkCaptures(source, parsed.data),
+    ...checkFaults(source, parsed.data),
+  ];
   if (problems.length > 0) throw new TopologyError(problems);
   return { ...parsed.data, name: nameOf(file) };
 }
@@ -109,11 +114,14 @@ function refusal(source: Source, path: Path, message: string): string {
 /** The keys that a map at a path may have. */
 const KNOWN_KEYS: readonly [RegExp, readonly string[]][] = [
   [/^$/, ['about', 'seed', 'until', 'hosts', 'wires', 'capture']],
-  [/^hosts\.[^.]+$/, ['cpus', 'cpu', 'hz', 'memory', 'interfaces', 'setup', 'run']],
+  [/^hosts\.[^.]+$/, ['cpus', 'cpu', 'hz', 'memory', 'interfaces', 'pcie', 'faults', 'setup', 'run']],
   [/^hosts\.[^.]+\.interfaces\.[^.]+$/, ['address', 'nic', 'mac', 'mtu', 'queues', 'rx_ring', 'tx_ring']],
   [/^hosts\.[^.]+\.cpu$/, ['ghz', 'ipc']],
+  [/^hosts\.[^.]+\.pcie$/, ['posted_write', 'read', 'write', 'register_read', 'rate']],
+  [/^hosts\.[^.]+\.faults\.\d+$/, ['at', 'fault', 'on', 'queue', 'direction', 'for', 'frames', 'factor']],
   [/^hosts\.[^.]+\.run\.\d+$/, ['at', 'cpu', 'script', 'command', 'program']],
-  [/^wires\.\d+$/, ['name', 'between', 'rate', 'delay', 'impair']],
+  [/^wires\.\d+$/, ['name', 'between', 'rate', 'delay', 'impair', 'faults']],
+  [/^wires\.\d+\.faults\.\d+$/, ['at', 'fault', 'from', 'for', 'frames']],
   [/^wires\.\d+\.impair\.[^.]+$/, ['drop', 'loss', 'corrupt', 'duplicate', 'reorder', 'reorder_by', 'jitter']],
   [/^capture\.\d+$/, ['point', 'on', 'snaplen', 'file']],
 ];
@@ -191,5 +199,25 @@ function* checkCaptures(source: Source, file: TopologyFile): Generator<string> {
     if (capture.point === 'tcpdump' && Object.keys(file.hosts).some((host) => on === `${host}.lo`)) continue;
     const problem = checkEnd(source, file, ['capture', index, 'on'], on);
     if (problem !== null) yield problem;
+  }
+}
+
+/** Faults name interfaces and ends that exist. */
+function* checkFaults(source: Source, file: TopologyFile): Generator<string> {
+  for (const [host, spec] of Object.entries(file.hosts)) {
+    const names = Object.keys(spec.interfaces ?? {});
+    for (const [index, { on, fault }] of (spec.faults ?? []).entries()) {
+      if (fault === 'no-memory' || (on === undefined && names.length > 0) || (on !== undefined && names.includes(on))) continue;
+      const place = source.place(['hosts', host, 'faults', index, 'on']);
+      yield `${place}: ${host} has no interface ${JSON.stringify(on ?? '')}, expected one of ${names.join(', ') || 'its interfaces, but it has none'}${meant(on ?? '', names)}`;
+    }
+  }
+  for (const [index, wire] of (file.wires ?? []).entries()) {
+    const ends = [...wire.between.map((end) => end.split('.', 1)[0]!), ...wire.between];
+    for (const [i, { from }] of (wire.faults ?? []).entries()) {
+      if (from === undefined || ends.includes(from)) continue;
+      const place = source.place(['wires', index, 'faults', i, 'from']);
+      yield `${place}: ${JSON.stringify(from)} is at no end of this wire, expected one of ${ends.join(', ')}${meant(from, ends)}`;
+    }
   }
 }

@@ -1,8 +1,7 @@
 /** What a host runs, as programs: set-up commands, socket scripts, command lines, modules. */
 import type { Sleeping } from '../kernel/include/linux/sched.ts';
 import { CommandError, type Output, shellWords } from '../user/commands/command.ts';
-import { COMMANDS } from '../user/commands/commands.ts';
-import { nearest } from '../user/nearest.ts';
+import { commandLine } from '../user/commands/shell.ts';
 import { ScriptError } from '../user/socket_script/parse.ts';
 import { socketScript } from '../user/socket_script/run.ts';
 import type { Program } from '../user/sys.ts';
@@ -44,22 +43,21 @@ function scriptOf(text: string, place: string, log: Output): Program {
 
 /** A command line as a program; unknown commands are found at once. */
 export function commandProgram(line: string, place: string, out: Output): Program {
-  const words = shellWords(line);
-  const name = words[0] ?? '';
-  const command = COMMANDS[name];
-  if (command === undefined) {
-    const near = nearest(name, Object.keys(COMMANDS));
-    const hint = near === null ? '' : `; did you mean ${JSON.stringify(near)}?`;
-    throw new TopologyError([
-      `${place}: unknown command ${JSON.stringify(name)}, expected one of ${Object.keys(COMMANDS).join(', ')}${hint}`,
-    ]);
+  const complain = (error: unknown): never => {
+    if (error instanceof CommandError) throw new TopologyError([`${place}: ${error.message}`]);
+    throw error;
+  };
+  let program: Program;
+  try {
+    program = commandLine(line, out);
+  } catch (error) {
+    return complain(error);
   }
-  return function* run(): Sleeping<number> {
+  return function* run(sys): Sleeping<number> {
     try {
-      return yield* command(words, out);
+      return yield* program(sys);
     } catch (error) {
-      if (error instanceof CommandError) throw new TopologyError([`${place}: ${error.message}`]);
-      throw error;
+      return complain(error);
     }
   };
 }

@@ -3,11 +3,13 @@
 import { TCP_TIME_WAIT } from '../kernel/uapi/tcp.ts';
 import { CaptureSession } from '../observe/capture/capture_session.ts';
 import { kernelVersion, type ReportedHost, type RunReport, reportDrops, reportHost } from '../observe/report/run_report.ts';
-import { writeLog, writeReport } from '../observe/report/write_report.ts';
+import { writeKernelLog, writeLog, writeReport } from '../observe/report/write_report.ts';
+import { selectEvents } from '../observe/trace/event_selection.ts';
 import { NSEC_PER_MSEC, NSEC_PER_SEC } from '../sim/time.ts';
 import type { Process } from '../user/sys.ts';
 import { startProgram } from '../user/sys.ts';
 import { attachCaptures } from './captures.ts';
+import { planFaults } from './faults.ts';
 import type { Host } from './host.ts';
 import type { Topology } from './load.ts';
 import { Network, START_NS } from './network.ts';
@@ -32,6 +34,8 @@ const LONGEST_RUN_NS = 600 * NSEC_PER_SEC;
 const SLICE_NS = NSEC_PER_MSEC;
 /** After the last frame: for completions and moderated interrupts that are still to come. */
 const SETTLE_NS = 5 * NSEC_PER_MSEC;
+/** A frame that has not arrived after this never will. */
+const LONGEST_WAY_NS = 60 * NSEC_PER_SEC;
 const APPLICATION = 'truewire';
 
 /** A program of the topology and what became of it. */
@@ -53,7 +57,8 @@ export interface Guest {
 }
 
 export function runTopology(topology: Topology, options: RunOptions, guest: Guest | null = null): RunReport {
-  // Mistakes in scripts and commands are found before anything is written.
+  // Mistakes in scripts, commands and the selection of events are found before anything is written.
+  selectEvents(options.trace);
   const planned = planPrograms(topology, options);
   const network = new Network(topology, guest?.unplugged ?? null);
   guest?.start(network);
@@ -65,6 +70,7 @@ export function runTopology(topology: Topology, options: RunOptions, guest: Gues
   const finishCaptures = attachCaptures(network, session);
   const trace = attachTrace(network, options.directory, options.trace);
   const started = startPrograms(network, topology, planned);
+  planFaults(network);
   runToTheEnd(network, started, options, guest);
   finishCaptures();
   const end = network.simulation.now;
@@ -74,14 +80,22 @@ export function runTopology(topology: Topology, options: RunOptions, guest: Gues
   report.captures = session.close(end);
   trace?.close();
   const leaked = network.hosts.flatMap((host) => host.shutDown());
-  network.simulation.run(network.simulation.now + SETTLE_NS);
+  letFramesArrive(network);
   if (network.frames.live > 0) leaked.push(`${network.frames.live} frames`);
   report.leaked = leaked;
   report.leaks = leaked.length;
   for (const { host, log, process } of started)
     if (log.length > 0) writeLog(options.directory, `${host.name}.${process?.task.pid}.log`, log);
+  for (const { name, kernel } of network.hosts) writeKernelLog(options.directory, name, kernel.log);
   writeReport(options.directory, report);
   return report;
+}
+
+/** Frames that are on long wires when a run is cut off are no leak: they get the time to arrive. */
+function letFramesArrive({ simulation, frames }: Network): void {
+  const latest = simulation.now + LONGEST_WAY_NS;
+  do simulation.run(simulation.now + SETTLE_NS);
+  while (frames.live > 0 && simulation.now < latest);
 }
 
 function planPrograms(topology: Topology, options: RunOptions): Map<string, { named: NamedProgram; log: string[] }[]> {
@@ -180,6 +194,7 @@ const reportable = (host: Host): ReportedHost => ({
   kernel: host.kernel,
   driverStats: (dev) => host.driverStats(dev),
   deviceStats: (dev) => host.deviceStats(dev),
+  cardDrops: host.cardDrops(),
 });
 
 function describe(

@@ -4,6 +4,7 @@
  */
 import { Address4 } from 'ip-address';
 import { z } from 'zod';
+import { DEVICE_FAULTS } from '../machine/fault.ts';
 import { DURATION_FORM, PROBABILITY_FORM, parseDuration, parseProbability, parseRate, parseSize, RATE_FORM, SIZE_FORM } from './units.ts';
 
 /** A scalar in somebody's notation, read by `parse`; a refusal names the expected form. */
@@ -53,7 +54,7 @@ export function parseMac(value: string | number): Uint8Array | null {
 
 const interfaceObject = z.strictObject({
   address: z.union([address.transform((one) => [one]), z.array(address)]).optional(),
-  nic: z.literal('igb', { error: 'expected igb, the only network card there is' }).optional(),
+  nic: z.enum(['igb', 'qemu-igb'], { error: 'expected igb, or qemu-igb (the same as QEMU emulates it)' }).optional(),
   mac: notation(parseMac, 'a unicast MAC address such as 02:00:00:00:00:01').optional(),
   mtu: whole(68, 9216).optional(),
   queues: whole(1, 8).optional(),
@@ -84,12 +85,47 @@ const cpuSpeed = z.union(
   { error: 'expected zero, or ghz and ipc such as { ghz: 3, ipc: 1 }' },
 );
 
+/** What can go wrong on a host: with one of its cards, or for want of memory (machine/fault.ts). */
+export const HOST_FAULTS = [...DEVICE_FAULTS, 'no-memory'] as const;
+const hostFaultKind = z.enum(HOST_FAULTS, { error: `expected one of ${HOST_FAULTS.join(', ')}` });
+const hostFault = z.strictObject({
+  at: duration,
+  fault: hostFaultKind,
+  on: text('an interface such as eth0').optional(),
+  queue: whole(0, 15).optional(),
+  direction: z.enum(['tx', 'rx'], { error: 'expected one of tx, rx' }).optional(),
+  for: duration.optional(),
+  frames: whole(1, 1_000_000).optional(),
+  factor: z.number({ error: 'expected a number from 1 to 1000' }).min(1).max(1000).optional(),
+});
+
+/** What goes wrong with a cable. */
+export const WIRE_FAULTS = ['link-down', 'crc-errors'] as const;
+const wireFault = z.strictObject({
+  at: duration,
+  fault: z.enum(WIRE_FAULTS, { error: `expected one of ${WIRE_FAULTS.join(', ')}` }),
+  from: text('an end of the wire such as client').optional(),
+  for: duration.optional(),
+  frames: whole(1, 1_000_000).optional(),
+});
+
+/** The slots of a host's cards: latencies of stores, of reads by the device, of its writes, of register reads by the CPU; payload bandwidth. */
+const pcie = z.strictObject({
+  posted_write: duration.optional(),
+  read: duration.optional(),
+  write: duration.optional(),
+  register_read: duration.optional(),
+  rate: rate.optional(),
+});
+
 const host = z.strictObject({
   cpus: whole(1, 64).optional(),
   cpu: cpuSpeed.optional(),
   hz: z.union([z.literal(100), z.literal(250), z.literal(300), z.literal(1000)], { error: 'expected 100, 250, 300 or 1000' }).optional(),
   memory: size.optional(),
   interfaces: z.record(z.string(), networkInterface).optional(),
+  pcie: pcie.optional(),
+  faults: z.array(hostFault, { error: 'expected a list of faults' }).optional(),
   setup: z.array(text('a command line')).optional(),
   run: z.array(program).optional(),
 });
@@ -113,6 +149,7 @@ const wire = z.strictObject({
   rate: rate.optional(),
   delay: duration.optional(),
   impair: z.record(z.string(), impairment).optional(),
+  faults: z.array(wireFault, { error: 'expected a list of faults' }).optional(),
 });
 
 export const CAPTURE_POINTS = ['wire', 'nic', 'tcpdump'] as const;
@@ -139,6 +176,8 @@ export const topologySchema = z.strictObject({
 export type TopologyFile = z.output<typeof topologySchema>;
 export type HostSpec = TopologyFile['hosts'][string];
 export type InterfaceSpec = NonNullable<HostSpec['interfaces']>[string];
+export type HostFaultSpec = NonNullable<HostSpec['faults']>[number];
+export type WireFaultSpec = NonNullable<WireSpec['faults']>[number];
 export type ProgramSpec = NonNullable<HostSpec['run']>[number];
 export type WireSpec = NonNullable<TopologyFile['wires']>[number];
 export type ImpairmentSpec = NonNullable<WireSpec['impair']>[string];

@@ -53,6 +53,7 @@ import {
 import { EBADF, EINTR, EINVAL } from '../kernel/uapi/errno.ts';
 import type { sockaddr_in } from '../kernel/uapi/in.ts';
 import { O_NONBLOCK, SIOCINQ } from '../kernel/uapi/socket.ts';
+import { syscall_numbers } from '../kernel/uapi/unistd.ts';
 import { CPU_USER, this_cpu } from '../machine/cpu.ts';
 import { KilledBySignal, ProgramError } from './errors.ts';
 
@@ -97,8 +98,8 @@ export interface SpawnOptions {
 /** How tasks are made: user/process.ts. */
 export type SpawnTask = (parent: Sys, program: Program, options: SpawnOptions) => Process;
 
-const pointer = (what: unknown): string => (what === null ? '0' : '0x7ffffffde000');
-const hex = (value: number): string => (value === 0 ? '0' : `0x${(value >>> 0).toString(16)}`);
+const pointer = (what: unknown): number => (what === null ? 0 : 0x7fff_fffd_e000);
+const SOCKADDR_BYTES = 16;
 
 /** The kernel as one task sees it. */
 export class Sys {
@@ -133,7 +134,7 @@ export class Sys {
   }
   *#socket(family: number, type: number, protocol: number): Sleeping<number> {
     if (this.#enter()) yield;
-    trace().sys_enter?.('socket', `family: ${hex(family)}, type: ${hex(type)}, protocol: ${hex(protocol)}`);
+    trace().sys_enter?.(syscall_numbers.socket!, [family, type, protocol]);
     return this.#leave('socket', yield* __x64_sys_socket(family, type, protocol));
   }
 
@@ -142,7 +143,7 @@ export class Sys {
   }
   *#bind(fd: number, address: sockaddr_in): Sleeping<number> {
     if (this.#enter()) yield;
-    trace().sys_enter?.('bind', `fd: ${hex(fd)}, umyaddr: ${pointer(address)}, addrlen: 0x10`);
+    trace().sys_enter?.(syscall_numbers.bind!, [fd, pointer(address), 16]);
     return this.#leave('bind', yield* __x64_sys_bind(fd, address));
   }
 
@@ -151,7 +152,7 @@ export class Sys {
   }
   *#listen(fd: number, backlog: number): Sleeping<number> {
     if (this.#enter()) yield;
-    trace().sys_enter?.('listen', `fd: ${hex(fd)}, backlog: ${hex(backlog)}`);
+    trace().sys_enter?.(syscall_numbers.listen!, [fd, backlog]);
     return this.#leave('listen', yield* __x64_sys_listen(fd, backlog));
   }
 
@@ -161,13 +162,12 @@ export class Sys {
   }
   *#accept(fd: number, peer: sockaddr_in | null): Sleeping<number> {
     if (this.#enter()) yield;
-    trace().sys_enter?.('accept', `fd: ${hex(fd)}, upeer_sockaddr: ${pointer(peer)}, upeer_addrlen: ${pointer(peer)}`);
+    trace().sys_enter?.(syscall_numbers.accept!, [fd, pointer(peer), pointer(peer)]);
     return this.#leave('accept', yield* __x64_sys_accept(fd, peer));
   }
   *#accept4(fd: number, peer: sockaddr_in | null, flags: number): Sleeping<number> {
     if (this.#enter()) yield;
-    const args = `fd: ${hex(fd)}, upeer_sockaddr: ${pointer(peer)}, upeer_addrlen: ${pointer(peer)}, flags: ${hex(flags)}`;
-    trace().sys_enter?.('accept4', args);
+    trace().sys_enter?.(syscall_numbers.accept4!, [fd, pointer(peer), pointer(peer), flags]);
     return this.#leave('accept4', yield* __sys_accept4(fd, peer, flags));
   }
 
@@ -176,7 +176,7 @@ export class Sys {
   }
   *#connect(fd: number, address: sockaddr_in): Sleeping<number> {
     if (this.#enter()) yield;
-    trace().sys_enter?.('connect', `fd: ${hex(fd)}, uservaddr: ${pointer(address)}, addrlen: 0x10`);
+    trace().sys_enter?.(syscall_numbers.connect!, [fd, pointer(address), 16]);
     return this.#leave('connect', yield* __x64_sys_connect(fd, address));
   }
 
@@ -185,7 +185,7 @@ export class Sys {
   }
   *#shutdown(fd: number, how: number): Sleeping<number> {
     if (this.#enter()) yield;
-    trace().sys_enter?.('shutdown', `fd: ${hex(fd)}, how: ${hex(how)}`);
+    trace().sys_enter?.(syscall_numbers.shutdown!, [fd, how]);
     return this.#leave('shutdown', yield* __x64_sys_shutdown(fd, how));
   }
 
@@ -198,7 +198,7 @@ export class Sys {
   }
   *#name(call: 'getsockname' | 'getpeername', fd: number, address: sockaddr_in): Sleeping<number> {
     if (this.#enter()) yield;
-    trace().sys_enter?.(call, `fd: ${hex(fd)}, usockaddr: ${pointer(address)}, usockaddr_len: ${pointer(address)}`);
+    trace().sys_enter?.(syscall_numbers[call]!, [fd, pointer(address), pointer(address)]);
     return this.#leave(call, call === 'getsockname' ? __sys_getsockname(fd, address) : __sys_getpeername(fd, address));
   }
 
@@ -207,8 +207,7 @@ export class Sys {
   }
   *#setsockopt(fd: number, level: number, option: number, value: unknown): Sleeping<number> {
     if (this.#enter()) yield;
-    const args = `fd: ${hex(fd)}, level: ${hex(level)}, optname: ${hex(option)}, optval: ${pointer(value)}, optlen: 0x4`;
-    trace().sys_enter?.('setsockopt', args);
+    trace().sys_enter?.(syscall_numbers.setsockopt!, [fd, level, option, pointer(value), 4]);
     return this.#leave('setsockopt', yield* __x64_sys_setsockopt(fd, level, option, value));
   }
 
@@ -218,8 +217,7 @@ export class Sys {
   }
   *#getsockopt(fd: number, level: number, option: number): Sleeping<unknown> {
     if (this.#enter()) yield;
-    const args = `fd: ${hex(fd)}, level: ${hex(level)}, optname: ${hex(option)}, optval: ${pointer(fd)}, optlen: ${pointer(fd)}`;
-    trace().sys_enter?.('getsockopt', args);
+    trace().sys_enter?.(syscall_numbers.getsockopt!, [fd, level, option, pointer(fd), pointer(fd)]);
     return this.#leave('getsockopt', yield* __sys_getsockopt(fd, level, option));
   }
 
@@ -235,7 +233,7 @@ export class Sys {
   }
   *#sendto(fd: number, data: Uint8Array, flags: number, to: sockaddr_in | null, offset: number, size: number): Sleeping<number> {
     if (this.#enter()) yield;
-    if (trace().sys_enter !== undefined) this.#traceTransfer('sendto', 'buff', 'len', fd, size, flags, to);
+    trace().sys_enter?.(syscall_numbers.sendto!, [fd, pointer(data), size, flags, pointer(to), to === null ? 0 : SOCKADDR_BYTES]);
     return this.#leave('sendto', yield* __x64_sys_sendto(fd, data, offset, size, flags, to));
   }
 
@@ -257,14 +255,8 @@ export class Sys {
   }
   *#recvfrom(fd: number, buffer: Uint8Array, flags: number, from: sockaddr_in | null, offset: number, size: number): Sleeping<number> {
     if (this.#enter()) yield;
-    if (trace().sys_enter !== undefined) this.#traceTransfer('recvfrom', 'ubuf', 'size', fd, size, flags, from);
+    trace().sys_enter?.(syscall_numbers.recvfrom!, [fd, pointer(buffer), size, flags, pointer(from), pointer(from)]);
     return this.#leave('recvfrom', yield* __x64_sys_recvfrom(fd, buffer, offset, size, flags, from));
-  }
-
-  #traceTransfer(call: string, data: string, size: string, fd: number, length: number, flags: number, address: unknown): void {
-    const length16 = call === 'sendto' ? (address === null ? '0' : '0x10') : pointer(address);
-    const args = `fd: ${hex(fd)}, ${data}: ${pointer(data)}, ${size}: ${hex(length)}, flags: ${hex(flags)}, addr: ${pointer(address)}`;
-    trace().sys_enter?.(call, `${args}, addr_len: ${length16}`);
   }
 
   sendmsg(fd: number, message: msghdr, flags = 0): Sleeping<number> {
@@ -272,7 +264,7 @@ export class Sys {
   }
   *#sendmsg(fd: number, message: msghdr, flags: number): Sleeping<number> {
     if (this.#enter()) yield;
-    trace().sys_enter?.('sendmsg', `fd: ${hex(fd)}, msg: ${pointer(message)}, flags: ${hex(flags)}`);
+    trace().sys_enter?.(syscall_numbers.sendmsg!, [fd, pointer(message), flags]);
     return this.#leave('sendmsg', yield* __sys_sendmsg(fd, message, flags));
   }
 
@@ -281,7 +273,7 @@ export class Sys {
   }
   *#recvmsg(fd: number, message: msghdr, flags: number): Sleeping<number> {
     if (this.#enter()) yield;
-    trace().sys_enter?.('recvmsg', `fd: ${hex(fd)}, msg: ${pointer(message)}, flags: ${hex(flags)}`);
+    trace().sys_enter?.(syscall_numbers.recvmsg!, [fd, pointer(message), flags]);
     return this.#leave('recvmsg', yield* __sys_recvmsg(fd, message, flags));
   }
 
@@ -290,7 +282,7 @@ export class Sys {
   }
   *#read(fd: number, buffer: Uint8Array): Sleeping<number> {
     if (this.#enter()) yield;
-    trace().sys_enter?.('read', `fd: ${hex(fd)}, buf: ${pointer(buffer)}, count: ${hex(buffer.length)}`);
+    trace().sys_enter?.(syscall_numbers.read!, [fd, pointer(buffer), buffer.length]);
     const opened = fdget(fd);
     if (opened === null) return this.#leave('read', -EBADF);
     const ret = opened.f_op.read_iter === undefined ? -EINVAL : yield* opened.f_op.read_iter(opened, new msghdr(buffer));
@@ -302,7 +294,7 @@ export class Sys {
   }
   *#write(fd: number, data: Uint8Array): Sleeping<number> {
     if (this.#enter()) yield;
-    trace().sys_enter?.('write', `fd: ${hex(fd)}, buf: ${pointer(data)}, count: ${hex(data.length)}`);
+    trace().sys_enter?.(syscall_numbers.write!, [fd, pointer(data), data.length]);
     const opened = fdget(fd);
     if (opened === null) return this.#leave('write', -EBADF);
     const ret = opened.f_op.write_iter === undefined ? -EINVAL : yield* opened.f_op.write_iter(opened, new msghdr(data));
@@ -314,10 +306,7 @@ export class Sys {
   }
   *#splice(from: number, to: number, length: number, flags: number): Sleeping<number> {
     if (this.#enter()) yield;
-    trace().sys_enter?.(
-      'splice',
-      `fd_in: ${hex(from)}, off_in: 0, fd_out: ${hex(to)}, off_out: 0, len: ${hex(length)}, flags: ${hex(flags)}`,
-    );
+    trace().sys_enter?.(syscall_numbers.splice!, [from, 0, to, 0, length, flags]);
     return this.#leave('splice', yield* do_splice(from, to, length, flags));
   }
 
@@ -326,7 +315,7 @@ export class Sys {
   }
   *#sendfile(to: number, from: number, count: number): Sleeping<number> {
     if (this.#enter()) yield;
-    trace().sys_enter?.('sendfile64', `out_fd: ${hex(to)}, in_fd: ${hex(from)}, offset: 0, count: ${hex(count)}`);
+    trace().sys_enter?.(syscall_numbers.sendfile64!, [to, from, 0, count]);
     return this.#leave('sendfile64', yield* do_sendfile(to, from, count));
   }
 
@@ -337,26 +326,26 @@ export class Sys {
   }
   *#close(fd: number): Sleeping<number> {
     if (this.#enter()) yield;
-    trace().sys_enter?.('close', `fd: ${hex(fd)}`);
+    trace().sys_enter?.(syscall_numbers.close!, [fd]);
     return this.#leave('close', yield* close_fd(fd));
   }
 
   dup(fd: number): Sleeping<number> {
-    return this.#plain('dup', `fildes: ${hex(fd)}`, () => dupFd(fd));
+    return this.#plain('dup', [fd], () => dupFd(fd));
   }
 
   /** A file with this content, to be read or sent. */
   open(content: Uint8Array): Sleeping<number> {
-    return this.#plain('open', '', () => openMemoryFile(content));
+    return this.#plain('openat', [], () => openMemoryFile(content));
   }
 
   /** [reading end, writing end], or a negative errno. */
   pipe(flags = 0): Sleeping<[number, number] | number> {
-    return this.#plain('pipe2', `fildes: ${pointer(flags)}, flags: ${hex(flags)}`, () => do_pipe2(flags));
+    return this.#plain('pipe2', [pointer(flags), flags], () => do_pipe2(flags));
   }
 
   fcntl(fd: number, command: number, argument = 0): Sleeping<number> {
-    return this.#plain('fcntl', `fd: ${hex(fd)}, cmd: ${hex(command)}, arg: ${hex(argument)}`, () => this.#fcntl(fd, command, argument));
+    return this.#plain('fcntl', [fd, command, argument], () => this.#fcntl(fd, command, argument));
   }
   #fcntl(fd: number, command: number, argument: number): number {
     const opened = fdget(fd);
@@ -373,7 +362,7 @@ export class Sys {
   }
   *#ioctl(fd: number, command: number): Sleeping<number> {
     if (this.#enter()) yield;
-    trace().sys_enter?.('ioctl', `fd: ${hex(fd)}, cmd: ${hex(command)}, arg: ${pointer(command)}`);
+    trace().sys_enter?.(syscall_numbers.ioctl!, [fd, command, pointer(command)]);
     return this.#leave('ioctl', yield* __x64_sys_ioctl(fd, command));
   }
 
@@ -383,16 +372,16 @@ export class Sys {
   }
   *#poll(fds: readonly pollfd[], timeoutMs: number): Sleeping<number> {
     if (this.#enter()) yield;
-    trace().sys_enter?.('poll', `ufds: ${pointer(fds)}, nfds: ${hex(fds.length)}, timeout_msecs: ${hex(timeoutMs)}`);
+    trace().sys_enter?.(syscall_numbers.poll!, [pointer(fds), fds.length, timeoutMs >>> 0]);
     return this.#leave('poll', yield* do_sys_poll(fds, timeoutMs));
   }
 
   epollCreate(flags = 0): Sleeping<number> {
-    return this.#plain('epoll_create1', `flags: ${hex(flags)}`, () => do_epoll_create(flags));
+    return this.#plain('epoll_create1', [flags], () => do_epoll_create(flags));
   }
 
   epollCtl(epfd: number, operation: number, fd: number, event: epoll_event | null): Sleeping<number> {
-    const args = `epfd: ${hex(epfd)}, op: ${hex(operation)}, fd: ${hex(fd)}, event: ${pointer(event)}`;
+    const args = [epfd, operation, fd, pointer(event)];
     return this.#plain('epoll_ctl', args, () => do_epoll_ctl(epfd, operation, fd, event));
   }
 
@@ -402,8 +391,7 @@ export class Sys {
   }
   *#epollWait(epfd: number, maxevents: number, timeoutMs: number): Sleeping<epoll_event[] | number> {
     if (this.#enter()) yield;
-    const args = `epfd: ${hex(epfd)}, events: ${pointer(epfd)}, maxevents: ${hex(maxevents)}, timeout: ${hex(timeoutMs)}`;
-    trace().sys_enter?.('epoll_wait', args);
+    trace().sys_enter?.(syscall_numbers.epoll_wait!, [epfd, pointer(epfd), maxevents, timeoutMs >>> 0]);
     return this.#leave('epoll_wait', yield* do_epoll_wait(epfd, maxevents, timeoutMs));
   }
 
@@ -456,7 +444,7 @@ export class Sys {
 
   /** Sends a signal to a task. */
   kill(process: Process, signal: number): Sleeping<number> {
-    return this.#plain('kill', `pid: ${hex(process.task.pid)}, sig: ${hex(signal)}`, () => {
+    return this.#plain('kill', [process.task.pid, signal], () => {
       send_sig(signal, process.task);
       return 0;
     });
@@ -470,12 +458,12 @@ export class Sys {
   /* What every call has in common */
 
   /** A call that never sleeps. */
-  #plain<T>(name: string, args: string, work: () => T): Sleeping<T> {
+  #plain<T>(name: string, args: readonly number[], work: () => T): Sleeping<T> {
     return this.#call(name, this.#run(name, args, work));
   }
-  *#run<T>(name: string, args: string, work: () => T): Sleeping<T> {
+  *#run<T>(name: string, args: readonly number[], work: () => T): Sleeping<T> {
     if (this.#enter()) yield;
-    trace().sys_enter?.(name, args);
+    trace().sys_enter?.(syscall_numbers[name]!, args);
     return this.#leave(name, work());
   }
 
@@ -503,7 +491,7 @@ export class Sys {
   }
 
   #leave<T>(name: string, result: T): T {
-    trace().sys_exit?.(name, typeof result === 'number' ? result : 0);
+    trace().sys_exit?.(syscall_numbers[name]!, typeof result === 'number' ? result : 0);
     this.onCall?.(name, this.#start, this_cpu.clock, result);
     this.#deliverSignals();
     return result;

@@ -10,6 +10,9 @@ import { FCS_BYTES, type Frame, type FramePool, GAP_BYTES, MIN_FRAME, PREAMBLE_B
 import { Fate, Impairer, type Impairment } from './impairment.ts';
 import type { Port, WireEnd } from './port.ts';
 
+/** Bits of a byte × ns of a second. */
+const BITS_NS = 8 * NSEC_PER_SEC;
+
 export interface CableOptions {
   readonly name: string;
   readonly rateBps: number;
@@ -41,6 +44,11 @@ class Flight {
 /** One end of a cable, and the direction that starts there. */
 export class CableEnd implements WireEnd {
   readonly cable: Cable;
+  readonly #simulation: Simulation;
+  readonly #rateBps: number;
+  readonly #delayNs: Nanoseconds;
+  /** ns a byte takes if that is an integer, else 0: most rates spare the division. */
+  readonly #nsPerByte: number;
   /** `host.interface`, for messages and captures. */
   readonly name: string;
   readonly counters: CableCounters = { frames: 0, bytes: 0, lost: 0, corrupted: 0, duplicated: 0, delayed: 0 };
@@ -49,7 +57,9 @@ export class CableEnd implements WireEnd {
   #freeAt: Nanoseconds = 0;
   /** Bits × 10^9 that the last division left over. */
   #remainder = 0;
-  readonly #impairer: Impairer | null;
+  #impairer: Impairer | null;
+  /** The device here sends a signal. */
+  #signals = true;
   readonly #arrival: Timer;
   #ring: Flight[] = [];
   #head = 0;
@@ -57,6 +67,10 @@ export class CableEnd implements WireEnd {
 
   constructor(cable: Cable, name: string, impairment: Impairment | null) {
     this.cable = cable;
+    this.#simulation = cable.simulation;
+    this.#rateBps = cable.options.rateBps;
+    this.#delayNs = cable.options.delayNs;
+    this.#nsPerByte = BITS_NS % this.#rateBps === 0 ? BITS_NS / this.#rateBps : 0;
     this.name = name;
     this.#impairer = impairment === null ? null : new Impairer(cable.simulation, `wire ${cable.options.name} from ${name}`, impairment);
     this.#arrival = new Timer(`${cable.options.name} from ${name}`, () => this.#arrive());
@@ -64,7 +78,22 @@ export class CableEnd implements WireEnd {
   }
 
   get rateBps(): number {
-    return this.cable.up ? this.cable.options.rateBps : 0;
+    return this.cable.up && this.peer.#signals ? this.cable.options.rateBps : 0;
+  }
+
+  signal(on: boolean): void {
+    if (this.#signals === on) return;
+    this.#signals = on;
+    if (this.cable.up) this.peer.port?.linkChanged(on ? this.cable.options.rateBps : 0);
+  }
+
+  /** A cable without faults so far has no fates for the frames under way: they are well. */
+  damage(count: number): void {
+    if (this.#impairer === null) {
+      for (const flight of this.#ring) flight.fate.clear();
+      this.#impairer = new Impairer(this.cable.simulation, `wire ${this.cable.options.name} from ${this.name}`, {});
+    }
+    this.#impairer.damageNext += count;
   }
 
   get freeAt(): Nanoseconds {
@@ -93,8 +122,9 @@ export class CableEnd implements WireEnd {
   }
 
   #serialise(bytes: number): Nanoseconds {
-    const rate = this.cable.options.rateBps;
-    const work = bytes * 8 * NSEC_PER_SEC + this.#remainder;
+    if (this.#nsPerByte > 0) return bytes * this.#nsPerByte;
+    const rate = this.#rateBps;
+    const work = bytes * BITS_NS + this.#remainder;
     const ns = Math.floor(work / rate);
     this.#remainder = work - ns * rate;
     return ns;
@@ -106,7 +136,7 @@ export class CableEnd implements WireEnd {
     flight.frame = frame;
     flight.departure = departure;
     if (this.#impairer !== null) this.#impairer.decide(flight.fate, frame.length * 8);
-    if (this.#count === 1) this.cable.simulation.at(departure + this.cable.options.delayNs, this.#arrival);
+    if (this.#count === 1) this.#simulation.at(departure + this.#delayNs, this.#arrival);
   }
 
   #arrive(): void {
@@ -116,11 +146,15 @@ export class CableEnd implements WireEnd {
     this.#head = (this.#head + 1) & (this.#ring.length - 1);
     if (--this.#count > 0) {
       const next = this.#ring[this.#head]!;
-      this.cable.simulation.at(next.departure + this.cable.options.delayNs, this.#arrival);
+      this.#simulation.at(next.departure + this.#delayNs, this.#arrival);
     }
-    for (const observer of this.cable.observers) observer.frame(this, frame, flight.departure, flight.fate);
+    if (this.cable.observers.length > 0) this.#observe(frame, flight);
     if (this.#impairer === null) this.#deliver(frame);
     else this.#deliverImpaired(frame, flight.fate);
+  }
+
+  #observe(frame: Frame, flight: Flight): void {
+    for (const observer of this.cable.observers) observer.frame(this, frame, flight.departure, flight.fate);
   }
 
   #deliverImpaired(frame: Frame, fate: Fate): void {
@@ -143,7 +177,7 @@ export class CableEnd implements WireEnd {
       return;
     }
     this.counters.delayed++;
-    const simulation = this.cable.simulation;
+    const simulation = this.#simulation;
     simulation.once(simulation.now + delay, `${this.cable.options.name} delayed frame`, () => this.#deliver(frame));
   }
 
@@ -209,6 +243,6 @@ export class Cable {
   setLink(up: boolean): void {
     if (this.#up === up) return;
     this.#up = up;
-    for (const end of this.ends) end.port?.linkChanged(up ? this.options.rateBps : 0);
+    for (const end of this.ends) end.port?.linkChanged(end.rateBps);
   }
 }

@@ -26,6 +26,14 @@ export class Fate {
   extraDelay: Nanoseconds = 0;
   /** Bit to flip, counted from the frame's first. */
   bit = 0;
+
+  clear(): void {
+    this.lost = false;
+    this.corrupt = false;
+    this.duplicate = false;
+    this.extraDelay = 0;
+    this.bit = 0;
+  }
 }
 
 /** Draws the fate of each frame of one direction. */
@@ -38,6 +46,8 @@ export class Impairer {
   readonly #reorder: RandomStream;
   readonly #jitter: RandomStream;
   #count = 0;
+  /** Frames to be damaged whatever the rules say. */
+  damageNext = 0;
 
   constructor(simulation: Simulation, name: string, rules: Impairment) {
     this.#rules = rules;
@@ -55,6 +65,10 @@ export class Impairer {
     this.#count++;
     fate.lost = this.#drop.has(this.#count) || (rules.loss !== undefined && this.#loss.chance(rules.loss));
     fate.corrupt = rules.corrupt !== undefined && this.#corrupt.chance(rules.corrupt);
+    if (this.damageNext > 0) {
+      this.damageNext--;
+      fate.corrupt = true;
+    }
     fate.bit = fate.corrupt ? this.#corrupt.below(bits) : 0;
     fate.duplicate = rules.duplicate !== undefined && this.#duplicate.chance(rules.duplicate);
     fate.extraDelay = rules.jitter === undefined ? 0 : this.#jitter.below(rules.jitter + 1);

@@ -22,4 +22,8 @@ export interface WireEnd {
    * Returns the instant at which its last bit has left, inter-frame gap included.
    */
   send(frame: Frame, time: Nanoseconds): Nanoseconds;
+  /** The PHY at this end has stopped to send a signal (powered down, in reset), or sends one again: the far end's link goes and comes with it. */
+  signal(on: boolean): void;
+  /** Damages the next `count` frames that leave here. */
+  damage(count: number): void;
 }

@@ -337,7 +337,8 @@ describe('running out of room', () => {
     expect(driver.read(MPC)).toBe(10 - 1 - kept - 0);
     expect(kept).toBe(2);
     expect(driver.read(MPC)).toBe(0);
-    expect(driver.read(GPRC)).toBe(10);
+    // Those that were missed are not among the good ones (8.18.23).
+    expect(driver.read(GPRC)).toBe(3);
   });
 
   it('drops at once when the queue says so (SRRCTL.DROP_EN)', () => {

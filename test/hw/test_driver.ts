@@ -106,6 +106,8 @@ export class RecordingEnd implements WireEnd {
     this.#pool.release(frame);
     return this.freeAt;
   }
+  signal(): void {}
+  damage(): void {}
 }
 
 export interface Message {

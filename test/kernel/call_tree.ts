@@ -70,8 +70,6 @@ export function* allCalls(calls: readonly Call[]): Generator<Call> {
   }
 }
 
-export const calls = (tree: Call, name: string): boolean => [...allCalls([tree])].some((call) => call.name === name);
-
 /** The tree as indented lines with only some of its functions; what the others call moves up to their callers. */
 export function outline(tree: Call, shown: (name: string) => boolean, depth = 0): string[] {
   const visible = shown(tree.name);
@@ -79,7 +77,25 @@ export function outline(tree: Call, shown: (name: string) => boolean, depth = 0)
   return visible ? [`${'  '.repeat(depth)}${tree.name}`, ...below] : below;
 }
 
-/** The tree without the calls that a rule takes out, with all that they call. */
-export function prune(tree: Call, out: (call: Call) => boolean): Call {
-  return { name: tree.name, calls: tree.calls.filter((call) => !out(call)).map((call) => prune(call, out)) };
+export interface Simplification {
+  /** True: the call goes, with all that it calls. */
+  readonly drop: (call: Call, caller: Call) => boolean;
+  /** True: the call goes; what it calls is called by its caller. */
+  readonly merge: (call: Call, caller: Call) => boolean;
+  readonly rename: (name: string) => string;
+}
+
+/** The tree with some of its calls taken out; rules see a call with the caller that it ends up under. */
+export function simplify(tree: Call, rules: Simplification): Call {
+  const result: Call = { name: rules.rename(tree.name), calls: [] };
+  addCalls(tree.calls, result, rules);
+  return result;
+}
+
+function addCalls(calls: readonly Call[], caller: Call, rules: Simplification): void {
+  for (const call of calls) {
+    if (rules.drop(call, caller)) continue;
+    if (rules.merge(call, caller)) addCalls(call.calls, caller, rules);
+    else caller.calls.push(simplify(call, rules));
+  }
 }

@@ -4,7 +4,6 @@ import { EventQueue, Timer } from '../../src/sim/event_queue.ts';
 import { Simulation } from '../../src/sim/simulation.ts';
 
 const timer = (name: string): Timer => new Timer(name, () => undefined);
-
 describe('the event queue', () => {
   it('runs what was scheduled first for an instant first', () => {
     const queue = new EventQueue();
@@ -20,6 +19,15 @@ describe('the event queue', () => {
     queue.insert(timer('b'), 5);
     queue.insert(a, 5);
     expect([queue.pop().name, queue.pop().name]).toEqual(['b', 'a']);
+  });
+
+  it('takes out only what is due', () => {
+    const queue = new EventQueue();
+    expect(queue.popDue(5)).toBeNull();
+    queue.insert(timer('a'), 6);
+    expect(queue.popDue(5)).toBeNull();
+    expect(queue.popDue(6)?.name).toBe('a');
+    expect(queue.popDue(6)).toBeNull();
   });
 
   it('refuses times that are no integers', () => {

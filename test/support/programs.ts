@@ -15,8 +15,8 @@ export class LoopbackHost {
   constructor(cpus = 1) {
     this.kernel = new Kernel(this.machine, 'host', { HZ: 250, cpus, firstPid: 300, ...cpuSpeed(3e9, 1) });
     this.onCpu(() => start_kernel(this.kernel, { interfaceNames: [] }));
-    this.run(function* up() {
-      return yield* COMMANDS['ip']!(['ip', 'link', 'set', 'lo', 'up'], () => undefined);
+    this.run(function* up(sys) {
+      return yield* COMMANDS['ip']!(['ip', 'link', 'set', 'lo', 'up'], () => undefined, sys);
     });
   }
 

@@ -7,7 +7,10 @@ import { MIN_FRAME } from '../../wire/frame.ts';
 import * as D from './e1000_defines.ts';
 import * as R from './e1000_regs.ts';
 import type { IgbDevice } from './igb_device.ts';
+import { registerMap } from './registers.ts';
 
+/** The slot of the register that every frame needs. */
+const FCRTH = registerMap.slotOf(R.E1000_FCRTH);
 const PAUSE_OPCODE = 1;
 export const PAUSE_QUANTUM_BITS = 512;
 
@@ -31,7 +34,7 @@ export class FlowControl {
   }
 
   filled(bytes: number, now: Nanoseconds): void {
-    const threshold = this.#device.registers.get(R.E1000_FCRTH) & D.E1000_FCRTH_RTH_MASK;
+    const threshold = this.#device.registers.u32[FCRTH]! & D.E1000_FCRTH_RTH_MASK;
     if (threshold === 0 || bytes <= threshold || !this.#enabled || (this.#stopped && now < this.#refreshAt)) return;
     const quanta = this.#device.registers.get(R.E1000_FCTTV) & 0xffff;
     this.#stopped = true;

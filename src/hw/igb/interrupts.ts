@@ -229,14 +229,14 @@ export class Interrupts {
   }
 
   readEITR(vector: number): number {
-    const interval = (this.#intervals[vector]! / NSEC_PER_USEC) << D.E1000_EITR_INTERVAL_SHIFT;
+    const interval = (this.#intervals[vector]! / this.#device.options.interruptStepNs) << D.E1000_EITR_INTERVAL_SHIFT;
     const left = Math.max(0, this.#quietUntil[vector]! - this.#device.simulation.now);
     const counter = Math.floor(left / COUNTER_UNIT_NS) & (D.E1000_EITR_COUNTER_MASK >>> D.E1000_EITR_COUNTER_SHIFT);
     return (interval | (counter << D.E1000_EITR_COUNTER_SHIFT)) >>> 0;
   }
 
   writeEITR(vector: number, value: number, time: Nanoseconds): void {
-    this.#intervals[vector] = ((value & D.E1000_EITR_INTERVAL_MASK) >>> D.E1000_EITR_INTERVAL_SHIFT) * NSEC_PER_USEC;
+    this.#intervals[vector] = ((value & D.E1000_EITR_INTERVAL_MASK) >>> D.E1000_EITR_INTERVAL_SHIFT) * this.#device.options.interruptStepNs;
     if ((value & D.E1000_EITR_CNT_IGNR) !== 0) return;
     const counter = (value & D.E1000_EITR_COUNTER_MASK) >>> D.E1000_EITR_COUNTER_SHIFT;
     this.#quietUntil[vector] = time + counter * COUNTER_UNIT_NS;

@@ -28,6 +28,8 @@ export class Phy {
   /** PHY_STATUS' link bit stays 0 after a loss until it has been read (22.2.4.2.13). */
   #lossSeen = true;
   linkUp = false;
+  /** Faults on demand: nothing comes from and goes to the partner. */
+  #isCut = false;
 
   constructor(device: IgbDevice) {
     this.#device = device;
@@ -72,14 +74,27 @@ export class Phy {
   negotiate(now: Nanoseconds): void {
     this.#setLink(false, now);
     this.#device.simulation.cancel(this.#negotiation);
-    if (this.#rateBps === 0 || (this.#control & D.MII_CR_POWER_DOWN) !== 0) return;
+    if (this.#rateBps === 0 || this.#isCut || (this.#control & D.MII_CR_POWER_DOWN) !== 0) return;
     this.#device.simulation.at(Math.max(now, this.#device.simulation.now) + this.#device.options.autonegotiationNs, this.#negotiation);
   }
 
   /** CTRL.PHY_RST and a power cycle; the link is negotiated anew. */
   hardReset(now: Nanoseconds): void {
     this.reset();
+    this.#restart(now);
+  }
+
+  /** It was our doing that the link goes: the partner loses our signal, and negotiates with us when it comes back. */
+  #restart(now: Nanoseconds): void {
+    this.#device.signal(false);
+    if (!this.#isCut && (this.#control & D.MII_CR_POWER_DOWN) === 0) this.#device.signal(true);
     this.negotiate(now);
+  }
+
+  /** A fault: the wires of this port are cut, or joined again. */
+  cut(isCut: boolean): void {
+    this.#isCut = isCut;
+    this.#restart(this.#device.simulation.now);
   }
 
   mdicWritten(value: number, time: Nanoseconds): void {
@@ -130,7 +145,7 @@ export class Phy {
     const before = this.#control;
     this.#registers.set(D.PHY_CONTROL, value & ~(D.MII_CR_RESET | D.MII_CR_RESTART_AUTO_NEG));
     const powerOrLoopback = D.MII_CR_POWER_DOWN | D.MII_CR_LOOPBACK;
-    if ((value & D.MII_CR_RESTART_AUTO_NEG) !== 0 || ((before ^ value) & powerOrLoopback) !== 0) this.negotiate(time);
+    if ((value & D.MII_CR_RESTART_AUTO_NEG) !== 0 || ((before ^ value) & powerOrLoopback) !== 0) this.#restart(time);
     if ((value & D.MII_CR_LOOPBACK) !== 0) this.#setLink(true, time);
     this.#device.updateLink();
   }

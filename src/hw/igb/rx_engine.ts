@@ -36,12 +36,10 @@ const VLAN_TAG = 4;
 const ADDRESSES = 12;
 const NO_QUEUE = -1;
 const PAUSE_OPCODE = 0x0001;
-/** Offsets in the write-back of an advanced descriptor. */
-const HDR_INFO = 2;
-const RSS = 4;
-const STATUS_ERROR = 8;
-const LENGTH = 12;
-const VLAN = 14;
+/** Words in the write-back of an advanced descriptor; the first tells the packet type and the split, LENGTH also the VLAN tag. */
+const RSS = 1;
+const STATUS_ERROR = 2;
+const LENGTH = 3;
 
 /** A place in the packet buffer. */
 class Entry {
@@ -70,6 +68,9 @@ export class RxEngine {
   /** The ring the first frame waits for. */
   #blockedOn = NO_QUEUE;
   #enabled = false;
+  /** Faults on demand, by queue: the IOMMU refuses the next packet's data; doorbells are held up. */
+  readonly blocked = new Uint8Array(RX_QUEUES);
+  readonly #starved = new Uint8Array(RX_QUEUES);
 
   constructor(device: IgbDevice) {
     this.#device = device;
@@ -128,12 +129,23 @@ export class RxEngine {
   }
 
   tailWritten(index: number, value: number, time: Nanoseconds): void {
+    if (this.#starved[index] === 1) return;
     const queue = this.queues[index]!;
     if (queue.available === 0) queue.availableFrom = time + this.#device.host.timing.readLatencyNs;
     queue.tail = value & 0xffff;
     if (this.#blockedOn !== index) return;
     this.#blockedOn = NO_QUEUE;
     this.#arm(queue.availableFrom);
+  }
+
+  /** Faults on demand: new descriptors do not arrive, until `feed`. */
+  starve(index: number): void {
+    this.#starved[index] = 1;
+  }
+
+  feed(index: number): void {
+    this.#starved[index] = 0;
+    this.tailWritten(index, this.#device.registers.get(R.E1000_RDT(index)), this.#device.simulation.now);
   }
 
   // --- from the wire ---
@@ -150,8 +162,11 @@ export class RxEngine {
 
   /** Takes the frame into the packet buffer, or says why not. */
   #admit(frame: Frame, now: Nanoseconds, loopback: boolean): DropReason | null {
-    if (!this.#enabled) return 'receiver disabled';
     const device = this.#device;
+    if (!this.#enabled) {
+      device.faults.receiverOff++;
+      return 'receiver disabled';
+    }
     const rctl = device.registers.u32[RCTL]!;
     device.statistics.arrived(frame.length);
     const bad = this.#checkFrame(frame, rctl);
@@ -167,13 +182,14 @@ export class RxEngine {
     if ((rctl & D.E1000_RCTL_VFE) !== 0 && frame.view.getUint16(frame.start + ADDRESSES) === vet) {
       if (!device.filter.vlan(frame.view.getUint16(frame.start + ADDRESSES + 2), rctl)) return 'VLAN filter';
     }
-    if (bad === null) this.#countGood(frame);
     const room = (registers.u32[RXPBS]! & D.E1000_RXPBS_SIZE_MASK_82576) * 1024;
     if (this.#bytes + frame.length + FCS_BYTES > room) {
       device.statistics.count(R.E1000_MPC);
       device.interrupts.causeOther(D.E1000_ICR_RXMISS, now);
       return 'packet buffer full (MPC)';
     }
+    // GPRC leaves out what MPC counts (8.18.23).
+    if (bad === null) this.#countGood(frame);
     this.#store(frame, now, verdict === INEXACT, loopback, bad !== null, vet);
     return null;
   }
@@ -307,8 +323,8 @@ export class RxEngine {
     const frame = entry.frame!;
     entry.frame = null;
     this.#bytes -= frame.length + FCS_BYTES;
-    this.#first = (this.#first + 1) & (this.#entries.length - 1);
-    this.#count--;
+    // An empty buffer starts over, so that the few entries in use stay in the cache.
+    this.#first = --this.#count === 0 ? 0 : (this.#first + 1) & (this.#entries.length - 1);
     this.#device.pool.release(frame);
   }
 
@@ -320,7 +336,8 @@ export class RxEngine {
     const keepsFcs = (rctl & D.E1000_RCTL_SECRC) === 0;
     const length = entry.frame!.length - (stripsTag ? VLAN_TAG : 0) + (keepsFcs ? FCS_BYTES : 0);
     const split = this.#splitAt(entry, queue, length, stripsTag);
-    const needed = Math.max(1, Math.ceil((length - split) / queue.bufferBytes(rctl)));
+    const room = queue.bufferBytes(rctl);
+    const needed = length - split <= room ? 1 : Math.ceil((length - split) / room);
     if (!queue.enabled || queue.available < needed) return this.#starve(entry, queue, now);
     const frame = entry.frame!;
     if (keepsFcs) frame.view.setUint32(frame.start + frame.length, crc32(frame.u8, frame.start, frame.length), true);
@@ -329,11 +346,28 @@ export class RxEngine {
       frame.u8.copyWithin(start + VLAN_TAG, start, start + ADDRESSES);
       start += VLAN_TAG;
     }
-    this.#write(entry, queue, start, length, split, queue.bufferBytes(rctl), stripsTag);
+    if (this.blocked[queue.index] === 1) this.#block(queue, frame, start, length);
+    this.#write(entry, queue, start, length, split, room, stripsTag);
     device.statistics.passedToHost(frame.length);
     device.interrupts.causeRx(queue.index, now);
     if (queue.minimumThreshold > 0 && queue.available <= queue.minimumThreshold) device.interrupts.causeOther(D.E1000_ICR_RXDMT0, now);
     return true;
+  }
+
+  /**
+   * The IOMMU swallows the packet's data: writes are posted, so the device learns nothing of it and reports the packet as received. What the driver finds
+   * is what was in the buffer before.
+   */
+  #block(queue: RxQueue, frame: Frame, start: number, length: number): void {
+    this.blocked[queue.index] = 0;
+    const { host, name } = this.#device;
+    const descriptor = queue.base + queue.head * DESCRIPTOR_SIZE;
+    const section = host.dma.access(name, descriptor, DESCRIPTOR_SIZE, false);
+    const at = (descriptor - section.base) >> 2;
+    const address = section.u32[at]! + section.u32[at + 1]! * 0x1_0000_0000;
+    host.dma.read(name, address, Math.min(length, queue.bufferBytes(this.#device.registers.u32[RCTL]!)), frame.block, start);
+    frame.forgetSum();
+    host.dmaFault?.(address, true);
   }
 
   /** No descriptors: the frame is dropped if its queue says so, else it waits (and all behind it). */
@@ -386,7 +420,7 @@ export class RxEngine {
       const isLast = at >= end;
       if (queue.descriptorType === D.E1000_SRRCTL_DESCTYPE_LEGACY)
         this.#writeBackLegacy(section.view, offset, entry, bytes, isLast, stripped);
-      else this.#writeBack(section.view, offset, entry, bytes, isFirst ? split : 0, isLast, stripped);
+      else this.#writeBack(words, offset >> 2, entry, bytes, isFirst ? split : 0, isLast, stripped);
       queue.head = queue.next(queue.head);
       isFirst = false;
     } while (at < end);
@@ -397,16 +431,16 @@ export class RxEngine {
     frame.block.copyTo(section.block, address - section.base, start, length);
   }
 
-  #writeBack(view: DataView, at: number, entry: Entry, bytes: number, split: number, isLast: boolean, stripped: boolean): void {
+  /** Two fields of 16 bits make one word, the first in its lower half. */
+  #writeBack(words: Uint32Array, at: number, entry: Entry, bytes: number, split: number, isLast: boolean, stripped: boolean): void {
     const found = entry.found;
     let status = D.E1000_RXD_STAT_DD;
     if (isLast) status |= D.E1000_RXD_STAT_EOP | found.statusError | entry.status | (stripped ? D.E1000_RXD_STAT_VP : 0);
-    view.setUint16(at, found.pktInfo, true);
-    view.setUint16(at + HDR_INFO, split > 0 ? D.E1000_RXDADV_SPH | (split << D.E1000_RXDADV_HDRBUFLEN_SHIFT) : 0, true);
-    view.setUint32(at + RSS, this.#hashOrChecksum(entry), true);
-    view.setUint32(at + STATUS_ERROR, status >>> 0, true);
-    view.setUint16(at + LENGTH, bytes, true);
-    view.setUint16(at + VLAN, stripped ? found.vlan : 0, true);
+    const hdrInfo = split > 0 ? D.E1000_RXDADV_SPH | (split << D.E1000_RXDADV_HDRBUFLEN_SHIFT) : 0;
+    words[at] = found.pktInfo | (hdrInfo << 16);
+    words[at + RSS] = this.#hashOrChecksum(entry);
+    words[at + STATUS_ERROR] = status;
+    words[at + LENGTH] = bytes | (stripped ? found.vlan << 16 : 0);
   }
 
   /** RXCSUM.PCSD chooses what the second word says. */
@@ -434,6 +468,7 @@ export class RxEngine {
     const now = this.#device.simulation.now;
     while (this.#count > 0) {
       const entry = this.#entries[this.#first]!;
+      this.#device.faults.resetRx++;
       if (this.#device.observers.length > 0) this.#device.notifyDiscarded(entry.frame!, entry.queue, now, 'reset');
       this.#pop();
     }

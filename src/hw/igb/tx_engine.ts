@@ -15,6 +15,7 @@ import { type Frame, MIN_FRAME } from '../../wire/frame.ts';
 import * as D from './e1000_defines.ts';
 import { DESCRIPTOR_SIZE } from './e1000_desc.ts';
 import * as R from './e1000_regs.ts';
+import { QUEUE_BLOCKED, QUEUE_HUNG, QUEUE_WORKS } from './faults.ts';
 import type { IgbDevice } from './igb_device.ts';
 import { insertChecksums, insertLegacyChecksum, insertVlanTag, pad, Segmenter, VLAN_TAG } from './offload.ts';
 import { registerMap } from './registers.ts';
@@ -61,6 +62,8 @@ export class TxEngine {
 
   reset(): void {
     for (const queue of this.queues) queue.reset();
+    this.hung.fill(QUEUE_WORKS);
+    this.#device.faults.resetTx += this.buffer.packets;
     this.buffer.clear();
     this.#fetching = false;
     this.#doneAt = NEVER;
@@ -179,7 +182,8 @@ export class TxEngine {
     if ((this.#device.registers.u32[TCTL]! & D.E1000_TCTL_EN) === 0) return false;
     for (let i = 1; i <= TX_QUEUES; i++) {
       const queue = this.queues[(this.#lastServed + i) % TX_QUEUES]!;
-      if (!queue.waiting || this.hung[queue.index] !== 0) continue;
+      if (!queue.waiting) continue;
+      if (this.hung[queue.index] !== QUEUE_WORKS && this.#isHung(queue)) continue;
       if (!this.#packet.read(this.#device.host.dma, this.#device.name, queue)) continue;
       this.#lastServed = queue.index;
       this.#fetching = true;
@@ -189,6 +193,16 @@ export class TxEngine {
       return true;
     }
     return false;
+  }
+
+  /** A read that the IOMMU refuses never completes: the queue waits for it until the device is reset. */
+  #isHung(queue: TxQueue): boolean {
+    if (this.hung[queue.index] !== QUEUE_BLOCKED) return true;
+    const { host, name } = this.#device;
+    if (!this.#packet.read(host.dma, name, queue)) return false;
+    this.hung[queue.index] = QUEUE_HUNG;
+    host.dmaFault?.(this.#packet.addresses[0]!, false);
+    return true;
   }
 
   /** Bytes to fetch for the next frame. */
@@ -259,7 +273,8 @@ export class TxEngine {
     const registers = this.#device.registers;
     packet.gather(this.#device.host.dma, this.#device.name, this.#segmenter.header, 0, header);
     const ip = (packet.options & D.E1000_ADVTXD_POPTS_IXSM) !== 0;
-    this.#segmenter.begin(packet.context, ip, registers.get(R.E1000_DTXTCPFLGL), registers.get(R.E1000_DTXTCPFLGH));
+    const lastFlags = registers.get(R.E1000_DTXTCPFLGH) & this.#device.options.lastSegmentFlags;
+    this.#segmenter.begin(packet.context, ip, registers.get(R.E1000_DTXTCPFLGL), lastFlags);
     this.#device.statistics.count(R.E1000_TSCTC);
   }
 

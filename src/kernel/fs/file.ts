@@ -5,6 +5,7 @@
  * Descriptors 0, 1 and 2 are open from the start, as with every program that a shell starts.
  */
 import type { Sleeping, task_struct, wait_queue_entry, wait_queue_head } from '../include/linux/sched.ts';
+import type { sk_buff } from '../include/linux/skbuff.ts';
 import type { msghdr } from '../include/net/sock.ts';
 import { add_wait_queue, add_wait_queue_exclusive, current } from '../kernel/sched.ts';
 import { EBADF, EMFILE } from '../uapi/errno.ts';
@@ -23,6 +24,13 @@ export interface file_operations {
   /** Fills `msg`; bytes, 0 at the end, or a negative errno. */
   read_iter?(file: file, msg: msghdr): Sleeping<number>;
   write_iter?(file: file, msg: msghdr): Sleeping<number>;
+  /** Hands data to `actor` segment by segment; null when this file has no such way. */
+  splice_read?(
+    file: file,
+    count: number,
+    nonblock: boolean,
+    actor: (skb: sk_buff, offset: number, len: number) => number,
+  ): Sleeping<number> | null;
   poll?(file: file, wait: poll_table | null): number;
   unlocked_ioctl?(file: file, cmd: number): number;
   release?(file: file): Sleeping<number>;

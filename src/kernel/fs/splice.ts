@@ -9,6 +9,7 @@ import type { Sleeping } from '../include/linux/sched.ts';
 import { GFP_KERNEL } from '../include/linux/types.ts';
 import { msghdr } from '../include/net/sock.ts';
 import { alloc_pages, put_page } from '../mm/page_alloc.ts';
+import { skb_copy_bits } from '../net/core/skbuff_bits.ts';
 import { EBADF, EINVAL, ENOMEM, EPIPE } from '../uapi/errno.ts';
 import { MSG_MORE, O_NONBLOCK } from '../uapi/socket.ts';
 import { fd_install, fdget, file, type file_operations, get_unused_fd_flags } from './file.ts';
@@ -68,15 +69,22 @@ function* splice_file_to_pipe(from: file, pipe: pipe_inode_info, len: number, fl
   const ready = yield* pipe_wait_writable(pipe, (flags & SPLICE_F_NONBLOCK) !== 0);
   if (ready !== 0) return ready;
   if (pipe.readers === 0) return -EPIPE;
-  const got = yield* readPage(from, pipe, Math.min(len, PAGE_SIZE));
+  const nonblock = (flags & SPLICE_F_NONBLOCK) !== 0;
+  const got = yield* readPage(from, pipe, Math.min(len, PAGE_SIZE), nonblock);
   if (got > 0) wakeReaders(pipe);
   return got;
 }
 
-function* readPage(from: file, pipe: pipe_inode_info, size: number): Sleeping<number> {
+function* readPage(from: file, pipe: pipe_inode_info, size: number, nonblock: boolean): Sleeping<number> {
   const page = alloc_pages(GFP_KERNEL, 0);
   if (page === null) return -ENOMEM;
-  const got = yield* from.f_op.read_iter!(from, new msghdr(page.mem.u8, page.offset, size));
+  let at = page.offset;
+  const splice = from.f_op.splice_read?.(from, size, nonblock, (skb, offset, len) => {
+    skb_copy_bits(skb, offset, page.mem.u8, at, len);
+    at += len;
+    return len;
+  });
+  const got = yield* splice ?? from.f_op.read_iter!(from, new msghdr(page.mem.u8, page.offset, size));
   if (got > 0) pipe.bufs.push({ page, offset: page.offset, len: got, merge: false });
   else put_page(page);
   return got;

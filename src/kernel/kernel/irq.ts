@@ -7,6 +7,9 @@ import type { irq_handler_t } from '../include/linux/interrupt.ts';
 export class irq_desc {
   readonly irq: number;
   name: string;
+  /** Its chip and its number there, as /proc/interrupts shows them. */
+  chip = '';
+  hwirq = 0;
   handler: irq_handler_t<never> | null;
   dev_id: unknown;
   /** /proc/irq/N/smp_affinity_list: the CPU that takes it. */

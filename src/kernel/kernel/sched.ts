@@ -92,16 +92,37 @@ export function finish_wait(wq: wait_queue_head, entry: wait_queue_entry): void 
   if (entry.queue !== null) remove_wait_queue(wq, entry);
 }
 
-function wakeEntry(entry: wait_queue_entry, key: number): boolean {
-  return entry.func !== null ? entry.func(entry, key) : try_to_wake_up(entry.task!);
+export function default_wake_function(entry: wait_queue_entry): boolean {
+  return try_to_wake_up(entry.task!);
+}
+
+/** How an entry that goes with `wait_woken` is woken. */
+export function woken_wake_function(entry: wait_queue_entry): boolean {
+  return default_wake_function(entry);
+}
+
+/** How an entry that goes with `prepare_to_wait` is woken: it leaves the queue at once. */
+export function autoremove_wake_function(entry: wait_queue_entry): boolean {
+  const woken = default_wake_function(entry);
+  if (woken && entry.queue !== null) remove_wait_queue(entry.queue, entry);
+  return woken;
 }
 
 /** Wakes all non-exclusive waiters and up to `nr_exclusive` exclusive ones (0 = all). */
-export function __wake_up(wq: wait_queue_head, nr_exclusive: number, key: number): void {
+function __wake_up_common(wq: wait_queue_head, nr_exclusive: number, key: number): void {
   for (const entry of wq.head.slice()) {
-    const woken = wakeEntry(entry, key);
+    const woken = entry.func !== null ? entry.func(entry, key) : default_wake_function(entry);
     if (woken && (entry.flags & WQ_FLAG_EXCLUSIVE) !== 0 && nr_exclusive > 0 && --nr_exclusive === 0) break;
   }
+}
+
+export function __wake_up(wq: wait_queue_head, nr_exclusive: number, key: number): void {
+  __wake_up_common(wq, nr_exclusive, key);
+}
+
+/** As __wake_up, but the waker is about to sleep, so the woken task needs no preemption. */
+export function __wake_up_sync_key(wq: wait_queue_head, key: number): void {
+  __wake_up_common(wq, 1, key);
 }
 
 export const wake_up = (wq: wait_queue_head): void => __wake_up(wq, 1, 0);
@@ -109,8 +130,7 @@ export const wake_up_all = (wq: wait_queue_head): void => __wake_up(wq, 0, 0);
 export const wake_up_interruptible = wake_up;
 export const wake_up_interruptible_all = wake_up_all;
 export const wake_up_interruptible_poll = (wq: wait_queue_head, events: number): void => __wake_up(wq, 1, events);
-/** As __wake_up, but the waker is about to sleep, so the woken task needs no preemption. */
-export const wake_up_interruptible_sync_poll = wake_up_interruptible_poll;
+export const wake_up_interruptible_sync_poll = (wq: wait_queue_head, events: number): void => __wake_up_sync_key(wq, events);
 
 /** Gives up the CPU. The task's state says whether it sleeps (set it first) or only lets others run. */
 export function* schedule(): Sleeping<void> {
@@ -127,11 +147,17 @@ export function* schedule_timeout(timeout: number): Sleeping<number> {
   const expires = jiffies() + timeout;
   const timer = new timer_list((): void => {
     try_to_wake_up(task);
-  });
+  }, 'process_timeout');
   mod_timer(timer, expires);
   yield;
   timer_delete_sync(timer);
   return Math.max(0, expires - jiffies());
+}
+
+/** Sleeps until an entry that is on a wait queue with `woken_wake_function` is woken, or for `timeout` jiffies; returns what is left of them. */
+export function* wait_woken(mode: number, timeout: number): Sleeping<number> {
+  set_current_state(mode);
+  return yield* schedule_timeout(timeout);
 }
 
 /** A preemption point: interrupts that arrived by this CPU's clock are taken here. */
@@ -144,6 +170,7 @@ export const signal_pending = (task: task_struct): boolean => task.signalPending
 /** A new task with a program, runnable at once on the given CPU. */
 export function kernelSpawn(task: task_struct): task_struct {
   kernel().tasks.push(task);
+  trace().sched_process_fork?.(current(), task);
   wake_up_new_task(task);
   return task;
 }
@@ -175,6 +202,7 @@ function switchTo(pcpu: percpu, next: task_struct): void {
 }
 
 function endTask(task: task_struct, code: number): void {
+  trace().sched_process_exit?.(task);
   task.__state = TASK_DEAD;
   task.on_rq = false;
   task.exit_code = code;

@@ -34,12 +34,13 @@ export function dql_completed(dql: dql, count: number): void {
   const inProgress = (dql.num_queued - completed) >>> 0;
   const wasInProgress = (dql.prev_num_queued - dql.num_completed) >>> 0;
   const beyondPrevious = posdiff(completed, dql.prev_num_queued);
+  const allPrevious = ((completed - dql.prev_num_queued) | 0) >= 0;
   let limit = dql.limit;
-  if ((overLimit > 0 && inProgress === 0) || (dql.prev_ovlimit > 0 && beyondPrevious > 0)) {
+  if ((overLimit > 0 && inProgress === 0) || (dql.prev_ovlimit > 0 && allPrevious)) {
     // Starved: the device was idle, or may have been between two completions, while bytes were held back.
     limit += beyondPrevious + dql.prev_ovlimit;
     restartSlack(dql);
-  } else if (inProgress > 0 && wasInProgress > 0 && beyondPrevious === 0) limit = lessSlack(dql, limit, count);
+  } else if (inProgress > 0 && wasInProgress > 0 && !allPrevious) limit = lessSlack(dql, limit, count);
   limit = Math.min(Math.max(limit, dql.min_limit), dql.max_limit);
   dql.prev_ovlimit = limit === dql.limit ? overLimit : 0;
   dql.limit = limit;

@@ -33,6 +33,8 @@ export class pageAllocator {
   #used = SECTION_SIZE;
   /** Pages (of 4 KiB) handed out and not given back. */
   inUse = 0;
+  /** Faults on demand: no page is to be had (Linux: fail_page_alloc). */
+  failing = false;
 
   constructor(memory: PhysicalMemory) {
     this.#memory = memory;
@@ -40,6 +42,7 @@ export class pageAllocator {
   }
 
   alloc(order: number): page | null {
+    if (this.failing) return null;
     const found = this.#free[order]!.pop() ?? this.#carve(order);
     if (found === null) return null;
     found._refcount = 1;

@@ -56,6 +56,11 @@ export const sock_release = __sock_release;
 export const socket_file_ops: file_operations = {
   read_iter: sock_read_iter,
   write_iter: sock_write_iter,
+  splice_read(opened, count, nonblock, actor) {
+    const { sk } = opened.private_data as socket;
+    const read = sk!.skc_prot.splice_read;
+    return read === undefined ? null : read(sk!, count, nonblock || nonblockFlag(opened) !== 0, actor);
+  },
   poll: sock_poll,
   unlocked_ioctl: sock_ioctl,
   release: sock_close,

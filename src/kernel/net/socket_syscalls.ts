@@ -118,7 +118,7 @@ function* do_accept(sock: socket, upeer_sockaddr: sockaddr_in | null): Sleeping<
   const err = yield* sock.ops.accept(sock, newsock, sock.nonblock ? O_NONBLOCK : 0);
   if (err < 0) return err;
   if (upeer_sockaddr === null) return newsock;
-  const peer = newsock.ops.getname(newsock, true);
+  const peer = newsock.ops.getname(newsock, 2);
   if (typeof peer === 'number') {
     yield* __sock_release(newsock);
     return -ECONNABORTED;
@@ -156,7 +156,7 @@ export function __sys_getpeername(fd: number, usockaddr: sockaddr_in): number {
 function getName(fd: number, usockaddr: sockaddr_in, peer: boolean): number {
   const sock = sockfd_lookup(fd);
   if (typeof sock === 'number') return sock;
-  const name = sock.ops.getname(sock, peer);
+  const name = sock.ops.getname(sock, peer ? 1 : 0);
   if (typeof name === 'number') return name;
   move_addr_to_user(name, usockaddr);
   return 0;

@@ -1,6 +1,6 @@
 /**
  * The tracepoints of a kernel: a slot each, `undefined` while nobody listens, with the arguments of the kernel's TP_PROTO. Formats and fields are
- * in trace/events/; listeners format or copy at once, since the arguments are live objects.
+ * in trace/events/; listeners copy at once, since the arguments are live objects.
  */
 import type { device } from '../include/linux/device.ts';
 import type { napi_struct, net_device } from '../include/linux/netdevice.ts';
@@ -85,21 +85,25 @@ export class Tracepoints {
   sched_switch: Listener<[prev: task_struct, next: task_struct]> = undefined;
   sched_waking: Listener<[p: task_struct]> = undefined;
   sched_wakeup: Listener<[p: task_struct]> = undefined;
+  sched_process_fork: Listener<[parent: task_struct, child: task_struct]> = undefined;
   sched_process_exit: Listener<[p: task_struct]> = undefined;
   /* timer */
+  timer_init: Listener<[timer: timer_list]> = undefined;
   timer_start: Listener<[timer: timer_list, bucket_expiry: number]> = undefined;
   timer_cancel: Listener<[timer: timer_list]> = undefined;
   timer_expire_entry: Listener<[timer: timer_list, baseclk: number]> = undefined;
   timer_expire_exit: Listener<[timer: timer_list]> = undefined;
-  hrtimer_start: Listener<[timer: hrtimer]> = undefined;
+  hrtimer_setup: Listener<[timer: hrtimer]> = undefined;
+  hrtimer_start: Listener<[timer: hrtimer, was_armed: boolean]> = undefined;
   hrtimer_cancel: Listener<[timer: hrtimer]> = undefined;
   hrtimer_expire_entry: Listener<[timer: hrtimer]> = undefined;
   hrtimer_expire_exit: Listener<[timer: hrtimer]> = undefined;
-  /* dma */
-  dma_map_phys: Listener<[dev: device, addr: number, size: number, dir: number]> = undefined;
+  /* dma; `tag` is the packet id that rides with the mapping */
+  dma_map_phys: Listener<[dev: device, addr: number, size: number, dir: number, tag: number]> = undefined;
   dma_unmap_phys: Listener<[dev: device, addr: number, size: number, dir: number]> = undefined;
   dma_alloc: Listener<[dev: device, virt: number, addr: number, size: number]> = undefined;
-  /* syscalls: name without `sys_`, arguments as the format prints them, and the result */
-  sys_enter: Listener<[name: string, args: string]> = undefined;
-  sys_exit: Listener<[name: string, ret: number]> = undefined;
+  dma_free: Listener<[dev: device, virt: number, addr: number, size: number]> = undefined;
+  /* syscalls: number on x86-64, arguments, result */
+  sys_enter: Listener<[id: number, args: readonly number[]]> = undefined;
+  sys_exit: Listener<[id: number, ret: number]> = undefined;
 }

@@ -1,6 +1,6 @@
 /** All captures of a run: one pcapng file a capture point, streamed, closed together. */
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { CaptureWriteError } from '../files/capture_file.ts';
 import { PcapngWriter } from '../files/pcapng_writer.ts';
 import { HOST_OS, NIC_HARDWARE } from '../identity.ts';
@@ -44,7 +44,7 @@ export class CaptureSession {
     this.#application = application;
     this.#names = names;
     try {
-      mkdirSync(directory, { recursive: true });
+      makeFolder(directory);
     } catch (error) {
       throw new CaptureWriteError(directory, 'create a folder for', error);
     }
@@ -74,4 +74,11 @@ export class CaptureSession {
       return { file, point, frames };
     });
   }
+}
+
+/** With all folders above it that are missing. One by one: Node's own `recursive` never returns where a file system refuses new folders with ENOENT (/proc). */
+function makeFolder(directory: string): void {
+  const missing: string[] = [];
+  for (let at = resolve(directory); !existsSync(at); at = dirname(at)) missing.unshift(at);
+  for (const folder of missing) mkdirSync(folder);
 }

@@ -76,6 +76,8 @@ export interface ReportedHost {
   /** Counters of a device's driver. */
   readonly driverStats: (dev: net_device) => Record<string, number>;
   readonly deviceStats: (dev: net_device) => rtnl_link_stats64;
+  /** Frames that its cards lost without a counter of theirs. */
+  readonly cardDrops: readonly Drop[];
 }
 
 export const kernelVersion = KERNEL_RELEASE;
@@ -135,7 +137,8 @@ function snmp(k: Kernel): Record<string, number> {
 /** Packets that kernels dropped, by reason and place, most first; then what the wires lost. */
 export function reportDrops(hosts: readonly ReportedHost[], cables: readonly Cable[]): Drop[] {
   const drops: Drop[] = [];
-  for (const { name, kernel } of hosts) {
+  for (const { name, kernel, cardDrops } of hosts) {
+    drops.push(...cardDrops);
     for (const { reason, location, count } of kernel.drops.values()) {
       drops.push({ reason: drop_reasons[reason] ?? String(reason), where: `${name} ${location}`, count });
     }

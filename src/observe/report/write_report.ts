@@ -13,6 +13,21 @@ export function writeLog(directory: string, name: string, lines: readonly string
   write(join(directory, name), `${lines.join('\n')}\n`);
 }
 
+/** The kernel's log as `dmesg` prints it: every line has the time since power-on. */
+export function writeKernelLog(directory: string, host: string, log: readonly { readonly time: number; readonly text: string }[]): void {
+  if (log.length > 0) write(join(directory, `${host}.dmesg.txt`), `${log.map(dmesgLines).join('\n')}\n`);
+}
+
+function dmesgLines({ time, text }: { readonly time: number; readonly text: string }): string {
+  const microseconds = Math.floor(time / 1000);
+  const seconds = String(Math.floor(microseconds / 1_000_000)).padStart(5);
+  const stamp = `[${seconds}.${String(microseconds % 1_000_000).padStart(6, '0')}] `;
+  return text
+    .split('\n')
+    .map((line) => stamp + line)
+    .join('\n');
+}
+
 function write(path: string, text: string): void {
   try {
     writeFileSync(path, text);

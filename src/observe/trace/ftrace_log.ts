@@ -1,17 +1,20 @@
-/** trace.txt as `cat /sys/kernel/tracing/trace` prints it with the nop tracer: listens to the chosen tracepoints of every host. */
+/** trace.txt as `cat /sys/kernel/tracing/trace` prints it with the nop tracer. */
+import { closeSync } from 'node:fs';
+import { isHardware } from './hardware_events.ts';
+import { TextBuffer } from './text_buffer.ts';
+import { cpuCount, type TracedHost } from './trace_context.ts';
+import { openLog, writeLog } from './trace_output.ts';
+import type { TraceBatch, TracedTask, TraceLog } from './trace_recorder.ts';
+import { LinePrefix, RecordText } from './trace_text.ts';
 
-import type { TraceEvent } from '../../kernel/trace/trace_events.ts';
-import type { Tracepoints } from '../../kernel/trace/tracepoints.ts';
-import { this_cpu } from '../../machine/cpu.ts';
-import { linePrefix, type TracedHost } from './trace_context.ts';
-import type { TraceFile } from './trace_file.ts';
+const WRITE_BYTES = 1 << 20;
+const NEWLINE = 10;
 
 /** The head of the log. With several hosts it also says whose CPUs are which. */
 export function ftraceHeader(hosts: readonly TracedHost[]): string {
-  const cpus = hosts.reduce((sum, host) => sum + host.kernel.percpu.length, 0);
   return `# tracer: nop
 #
-# entries-in-buffer/entries-written: all   #P:${cpus}
+# entries-in-buffer/entries-written: all   #P:${cpuCount(hosts)}
 #
 ${hostLines(hosts)}#                                _-----=> irqs-off/BH-disabled
 #                               / _----=> need-resched
@@ -30,16 +33,41 @@ export function hostLines(hosts: readonly TracedHost[]): string {
   return hosts.map((host) => `# CPUs of ${host.name}: ${range(host.firstCpu, host.kernel.percpu.length)}\n#\n`).join('');
 }
 
-/** Puts a listener on each chosen tracepoint of a host. `write` gets the record's text, `name: fields`. */
-export function listen(host: TracedHost, events: readonly TraceEvent[], write: (text: string) => void): void {
-  const slots = host.kernel.trace as unknown as Record<keyof Tracepoints, (...args: never[]) => void>;
-  for (const { system, name, format } of events) {
-    // System calls print their own name in place of the event's.
-    const prefix = system === 'syscalls' ? '' : `${name}: `;
-    slots[name] = (...args) => write(prefix + format(...args));
-  }
-}
+export class FtraceLog implements TraceLog {
+  readonly #path: string;
+  readonly #fd: number;
+  readonly #out = new TextBuffer(WRITE_BYTES * 2);
+  readonly #prefix: LinePrefix;
+  readonly #text = new RecordText();
 
-export function logEvents(host: TracedHost, events: readonly TraceEvent[], file: TraceFile): void {
-  listen(host, events, (text) => file.line(this_cpu.clock, linePrefix(host, this_cpu) + text));
+  /** Throws CaptureWriteError. */
+  constructor(path: string, hosts: readonly TracedHost[], tasks: readonly TracedTask[]) {
+    this.#path = path;
+    this.#fd = openLog(path);
+    this.#prefix = new LinePrefix(tasks);
+    this.#out.text(ftraceHeader(hosts));
+  }
+
+  write({ cursor, order, count }: TraceBatch): void {
+    const out = this.#out;
+    for (let i = 0; i < count; i++) {
+      cursor.moveTo(order[i]!);
+      if (isHardware(cursor.type)) continue;
+      out.reserve();
+      this.#prefix.write(cursor, out);
+      this.#text.write(cursor, out);
+      out.byte(NEWLINE);
+      if (out.pos >= WRITE_BYTES) this.#flush();
+    }
+  }
+
+  close(): void {
+    this.#flush();
+    closeSync(this.#fd);
+  }
+
+  #flush(): void {
+    writeLog(this.#path, this.#fd, this.#out.u8, this.#out.pos);
+    this.#out.pos = 0;
+  }
 }

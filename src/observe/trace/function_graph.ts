@@ -4,12 +4,14 @@
  */
 
 import { function_costs } from '../../kernel/trace/function_costs.ts';
-import type { TraceEvent } from '../../kernel/trace/trace_events.ts';
 import { type CallTracer, type Cpu, this_cpu } from '../../machine/cpu.ts';
 import { formatSeconds } from '../../sim/time.ts';
-import { hostLines, listen } from './ftrace_log.ts';
+import { hostLines } from './ftrace_log.ts';
+import { TextBuffer } from './text_buffer.ts';
 import { type TracedHost, taskName } from './trace_context.ts';
+import type { TraceCursor } from './trace_cursor.ts';
 import type { TraceFile } from './trace_file.ts';
+import { RecordText } from './trace_text.ts';
 
 export function functionGraphHeader(hosts: readonly TracedHost[]): string {
   return `# tracer: function_graph
@@ -33,16 +35,25 @@ class Stack {
 export class FunctionGraph implements CallTracer {
   readonly #host: TracedHost;
   readonly #file: TraceFile;
+  readonly #out = new TextBuffer(16384);
+  readonly #text = new RecordText();
   /** Calls of each task; interrupts nest on the stack of the task they interrupt, as in Linux. */
   readonly #stacks = new Map<number, Stack>();
   /** By CPU: the last entry, while it may still turn out to be a leaf. */
   readonly #pending: (Call | null)[] = [];
 
-  constructor(host: TracedHost, events: readonly TraceEvent[], file: TraceFile) {
+  constructor(host: TracedHost, file: TraceFile) {
     this.#host = host;
     this.#file = file;
     for (const { cpu } of host.kernel.percpu) cpu.tracer = this;
-    listen(host, events, (text) => this.#comment(this_cpu, text));
+  }
+
+  /** An event of this host that has just happened. */
+  event(record: TraceCursor): void {
+    const out = this.#out;
+    out.pos = 0;
+    this.#text.write(record, out);
+    this.#comment(this_cpu, out.toString());
   }
 
   enter(cpu: Cpu, id: number): void {

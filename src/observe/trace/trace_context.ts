@@ -1,8 +1,9 @@
-/** What stands before a trace record: task, CPU, context flags, time. Several hosts share a log, so each CPU has a number of its own in it. */
+/** What is recorded with every event: task, CPU, context, time. Several hosts share a log, so each CPU has a number of its own in it. */
 
+import type { percpu } from '../../kernel/include/linux/percpu.ts';
+import type { task_struct } from '../../kernel/include/linux/sched.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { CPU_HARDIRQ, CPU_SOFTIRQ, type Cpu } from '../../machine/cpu.ts';
-import { formatSeconds } from '../../sim/time.ts';
 
 /** A host as the log numbers it. */
 export interface TracedHost {
@@ -22,27 +23,33 @@ export function numberHosts(hosts: readonly { name: string; kernel: Kernel }[]):
   });
 }
 
-/** The five flags of ftrace's latency format: irqs-off or BH-disabled, need-resched, hardirq/softirq, preempt depth, migrate-disable. */
-function contextFlags(host: TracedHost, cpu: Cpu): string {
-  const pcpu = host.kernel.percpu[cpu.id]!;
+export const cpuCount = (hosts: readonly TracedHost[]): number => hosts.reduce((sum, { kernel }) => sum + kernel.percpu.length, 0);
+
+/* common_flags of a record: include/linux/trace_events.h, TRACE_FLAG_… */
+export const TRACE_FLAG_IRQS_OFF = 0x01;
+export const TRACE_FLAG_NEED_RESCHED = 0x04;
+export const TRACE_FLAG_HARDIRQ = 0x08;
+export const TRACE_FLAG_SOFTIRQ = 0x10;
+export const TRACE_FLAG_PREEMPT_RESCHED = 0x20;
+export const TRACE_FLAG_BH_OFF = 0x80;
+
+/** Simplified: the depths of preempt_disable() and migrate_disable() are not modelled and shown as 0. */
+export function contextFlags(pcpu: percpu, cpu: Cpu): number {
   const hardirq = cpu.context === CPU_HARDIRQ;
-  const bottomHalvesOff = pcpu.softirq_disable_depth > 0;
-  const irqs = hardirq ? (bottomHalvesOff ? 'D' : 'd') : bottomHalvesOff ? 'b' : '.';
-  const resched = pcpu.rq.queue.length > 0 && pcpu.current.pid === 0 ? 'N' : '.';
-  const context = hardirq ? (pcpu.in_softirq ? 'H' : 'h') : pcpu.in_softirq || cpu.context === CPU_SOFTIRQ ? 's' : '.';
-  return `${irqs}${resched}${context}..`;
+  let flags = 0;
+  if (hardirq) flags |= TRACE_FLAG_HARDIRQ | TRACE_FLAG_IRQS_OFF;
+  if (pcpu.softirq_disable_depth > 0) flags |= TRACE_FLAG_BH_OFF;
+  if (pcpu.in_softirq || (!hardirq && cpu.context === CPU_SOFTIRQ)) flags |= TRACE_FLAG_SOFTIRQ;
+  if (pcpu.current.pid === 0 && pcpu.rq.queue.length > 0) flags |= TRACE_FLAG_NEED_RESCHED | TRACE_FLAG_PREEMPT_RESCHED;
+  return flags;
 }
 
-/** `sockscript-327` as it is padded in each line. */
+const IDLE_COMM = '<idle>';
+
+/** A task's name as it is shown: all idle tasks have the same. */
+export const commOf = (task: task_struct): string => (task.pid === 0 ? IDLE_COMM : task.comm);
+
 export function taskName(host: TracedHost, cpu: Cpu): { comm: string; pid: number } {
   const task = host.kernel.percpu[cpu.id]!.current;
-  return task.pid === 0 ? { comm: '<idle>', pid: 0 } : { comm: task.comm, pid: task.pid };
-}
-
-/** `          <idle>-0       [001] ..s1.    10.594450: ` */
-export function linePrefix(host: TracedHost, cpu: Cpu): string {
-  const { comm, pid } = taskName(host, cpu);
-  const number = String(host.firstCpu + cpu.id).padStart(3, '0');
-  const [seconds = '', fraction = ''] = formatSeconds(cpu.clock, 6).split('.');
-  return `${comm.padStart(16)}-${String(pid).padEnd(7)} [${number}] ${contextFlags(host, cpu)} ${seconds.padStart(5)}.${fraction}: `;
+  return { comm: commOf(task), pid: task.pid };
 }

@@ -1,4 +1,4 @@
-/** ethtool: -K (offloads), -G (rings), -C (coalescing), -L (channels); -k -g -c -l -S -i show them as the real one does. */
+/** ethtool: -K (offloads), -G (rings), -C (coalescing), -L (channels); -k -g -c -l -a -i -S show them (ethtool_show.ts). */
 import { kernel } from '../../kernel/current.ts';
 import type { ethtool_ops } from '../../kernel/include/linux/ethtool.ts';
 import {
@@ -19,6 +19,16 @@ import type { Sleeping } from '../../kernel/include/linux/sched.ts';
 import { netdev_update_features } from '../../kernel/net/core/dev.ts';
 import { errnoName } from '../../kernel/uapi/errno.ts';
 import { CommandError, type Output, refuse } from './command.ts';
+import {
+  showChannels,
+  showCoalescing,
+  showDriver,
+  showFeatures,
+  showPause,
+  showRings,
+  showSettings,
+  showStatistics,
+} from './ethtool_show.ts';
 
 /** Short names of -K, with the long ones of -k. */
 const FEATURES: Readonly<Record<string, { bits: number; title: string }>> = {
@@ -43,6 +53,10 @@ function deviceNamed(name: string): net_device {
 // biome-ignore lint/correctness/useYield: a command may sleep, this one need not
 export function* ethtool(words: readonly string[], out: Output): Sleeping<number> {
   const [, option = '', name = '', ...rest] = words;
+  if (words.length === 2 && !option.startsWith('-')) {
+    showSettings(deviceNamed(option), out);
+    return 0;
+  }
   const action = ACTIONS[option];
   if (action === undefined) refuse('ethtool', option, `one of ${Object.keys(ACTIONS).join(' ')}`);
   return action(deviceNamed(name), rest, out);
@@ -53,18 +67,33 @@ type Action = (dev: net_device, words: readonly string[], out: Output) => number
 const ACTIONS: Readonly<Record<string, Action>> = {
   '-K': setFeatures,
   '--offload': setFeatures,
-  '-k': showFeatures,
+  '-k': view(showFeatures),
+  '--show-offload': view(showFeatures),
+  '--show-features': view(showFeatures),
   '-G': setter('get_ringparam', 'set_ringparam', { rx: 'rx_pending', tx: 'tx_pending' }),
   '-C': setter('get_coalesce', 'set_coalesce', { 'rx-usecs': 'rx_coalesce_usecs', 'tx-usecs': 'tx_coalesce_usecs' }),
   '-L': setter('get_channels', 'set_channels', { combined: 'combined_count', rx: 'rx_count', tx: 'tx_count' }),
   '-A': setter('get_pauseparam', 'set_pauseparam', { autoneg: 'autoneg', rx: 'rx_pause', tx: 'tx_pause' }),
-  '-g': show('get_ringparam', 'Ring parameters'),
-  '-c': show('get_coalesce', 'Coalesce parameters'),
-  '-l': show('get_channels', 'Channel parameters'),
-  '-a': show('get_pauseparam', 'Pause parameters'),
-  '-i': show('get_drvinfo', ''),
-  '-S': showStatistics,
+  '-g': view(showRings),
+  '--show-ring': view(showRings),
+  '-c': view(showCoalescing),
+  '--show-coalesce': view(showCoalescing),
+  '-l': view(showChannels),
+  '--show-channels': view(showChannels),
+  '-a': view(showPause),
+  '--show-pause': view(showPause),
+  '-i': view(showDriver),
+  '--driver': view(showDriver),
+  '-S': view(showStatistics),
+  '--statistics': view(showStatistics),
 };
+
+function view(show: (dev: net_device, out: Output) => void): Action {
+  return (dev, _words, out) => {
+    show(dev, out);
+    return 0;
+  };
+}
 
 function setFeatures(dev: net_device, words: readonly string[]): number {
   if (words.length === 0 || words.length % 2 !== 0)
@@ -83,16 +112,7 @@ function setFeatures(dev: net_device, words: readonly string[]): number {
   return 0;
 }
 
-function showFeatures(dev: net_device, _words: readonly string[], out: Output): number {
-  out(`Features for ${dev.name}:`);
-  for (const { bits, title } of Object.values(FEATURES)) {
-    const on = (dev.features & bits) !== 0;
-    out(`${title}: ${on ? 'on' : 'off'}${(dev.hw_features & bits) === 0 ? ' [fixed]' : ''}`);
-  }
-  return 0;
-}
-
-type Getter = 'get_ringparam' | 'get_coalesce' | 'get_channels' | 'get_pauseparam' | 'get_drvinfo';
+type Getter = 'get_ringparam' | 'get_coalesce' | 'get_channels' | 'get_pauseparam';
 type Setter = 'set_ringparam' | 'set_coalesce' | 'set_channels' | 'set_pauseparam';
 
 function opsOf(dev: net_device): Record<string, ((dev: net_device, value?: unknown) => unknown) | undefined> {
@@ -116,22 +136,4 @@ function setter(get: Getter, set: Setter, fields: Readonly<Record<string, string
     if (result < 0) throw new CommandError(`ethtool: ${dev.name}: Cannot set device parameters: ${errnoName(result)}`);
     return 0;
   };
-}
-
-function show(get: Getter, title: string): Action {
-  return (dev, _words, out) => {
-    const values = opsOf(dev)[get]?.(dev) as Record<string, unknown> | undefined;
-    if (values === undefined) throw new CommandError(`ethtool: ${dev.name}: Operation not supported`);
-    if (title !== '') out(`${title} for ${dev.name}:`);
-    for (const [key, value] of Object.entries(values)) out(`${key.replaceAll('_', '-')}: ${String(value)}`);
-    return 0;
-  };
-}
-
-function showStatistics(dev: net_device, _words: readonly string[], out: Output): number {
-  const statistics = dev.ethtool_ops?.get_ethtool_stats?.(dev);
-  if (statistics === undefined) throw new CommandError(`ethtool: ${dev.name}: no stats available`);
-  out('NIC statistics:');
-  for (const [name, value] of statistics) out(`     ${name}: ${value}`);
-  return 0;
 }

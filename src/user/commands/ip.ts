@@ -1,4 +1,4 @@
-/** ip: link set, address add|del, route add|replace|del, neigh add|del, in iproute2's words. */
+/** ip: link set, address add|del, route add|replace|del|get, neigh add|del, and show (-s) of each, in iproute2's words. */
 import { kernel } from '../../kernel/current.ts';
 import { IFF_PROMISC, IFF_UP, type net_device } from '../../kernel/include/linux/netdevice.ts';
 import type { Sleeping } from '../../kernel/include/linux/sched.ts';
@@ -36,53 +36,56 @@ import { neigh_add, neigh_delete } from '../../kernel/net/core/neighbour.ts';
 import { inet_rtm_deladdr, inet_rtm_newaddr } from '../../kernel/net/ipv4/devinet.ts';
 import { inet_rtm_delroute, inet_rtm_newroute } from '../../kernel/net/ipv4/fib_frontend.ts';
 import { errnoName } from '../../kernel/uapi/errno.ts';
-import { CommandError, refuse } from './command.ts';
+import { CommandError, type Output, refuse } from './command.ts';
+import { routeTables, showAddresses, showLinks, showNeighbours, showRoutes, showRouteTo } from './ip_show.ts';
+import { Words } from './words.ts';
 
-/** The words of a command that are still to be read. */
-class Words {
-  readonly #words: readonly string[];
-  #next: number;
-
-  constructor(words: readonly string[], next: number) {
-    this.#words = words;
-    this.#next = next;
-  }
-
-  get more(): boolean {
-    return this.#next < this.#words.length;
-  }
-
-  take(expected: string): string {
-    const word = this.#words[this.#next++];
-    return word ?? refuse('ip', 'the end of the line', expected);
-  }
-
-  /** Takes the next word if it is the one given. */
-  skip(word: string): boolean {
-    if (this.#words[this.#next] !== word) return false;
-    this.#next++;
-    return true;
-  }
-
-  number(expected: string): number {
-    const word = this.take(expected);
-    return /^\d+$/.test(word) ? Number(word) : refuse('ip', word, expected);
-  }
+/** Global options: -s counts, -4 limits to IPv4. */
+interface View {
+  readonly details: number;
+  readonly only4: boolean;
+  readonly out: Output;
 }
 
-export function* ip(words: readonly string[]): Sleeping<number> {
-  const object = words[1] ?? '';
+export function* ip(words: readonly string[], out: Output = () => undefined): Sleeping<number> {
+  let at = 1;
+  let details = 0;
+  let only4 = false;
+  for (; /^-/.test(words[at] ?? ''); at++) {
+    const option = words[at]!;
+    if (/^-s(tat.*)?$/.test(option)) details++;
+    else if (option === '-4') only4 = true;
+    else refuse('ip', option, 'one of the options -s -4');
+  }
+  const object = words[at] ?? '';
   const action = OBJECTS.find(([name]) => object !== '' && name.startsWith(object))?.[1];
   if (action === undefined) refuse('ip', object, 'one of link, address, route, neigh');
-  return action(new Words(words, 2));
+  return action(new Words('ip', words, at + 1), { details, only4, out });
 }
 
-const OBJECTS: readonly [string, (words: Words) => number][] = [
+const OBJECTS: readonly [string, (words: Words, view: View) => number][] = [
   ['link', link],
   ['address', address],
   ['route', route],
   ['neighbour', neigh],
 ];
+
+/** `show`, also when nothing is said. */
+function isShow(words: Words): boolean {
+  if (!words.more) return true;
+  return words.skip('show') || words.skip('list') || words.skip('ls') || words.skip('sh');
+}
+
+/** `[dev] NAME` of a show command; null when it is about all. */
+function shownDevice(words: Words): net_device | null {
+  words.skip('dev');
+  return words.more ? device(words.take('an interface')) : null;
+}
+
+const shownDevices = (words: Words): readonly net_device[] => {
+  const dev = shownDevice(words);
+  return dev === null ? kernel().init_net.dev_base : [dev];
+};
 
 function device(name: string): net_device {
   const dev = kernel().init_net.dev_by_name.get(name);
@@ -114,7 +117,11 @@ function parseMac(word: string): Uint8Array {
   return Uint8Array.from(word.split(':'), (byte) => Number.parseInt(byte, 16));
 }
 
-function link(words: Words): number {
+function link(words: Words, view: View): number {
+  if (isShow(words)) {
+    showLinks(shownDevices(words), view.details, view.out);
+    return 0;
+  }
   const verb = words.take('set');
   if (verb !== 'set') refuse('ip link', verb, 'set');
   words.skip('dev');
@@ -135,7 +142,11 @@ function linkSetting(dev: net_device, words: Words): void {
   } else refuse('ip link set', setting, 'up, down, mtu, txqueuelen or promisc');
 }
 
-function address(words: Words): number {
+function address(words: Words, view: View): number {
+  if (isShow(words)) {
+    showAddresses(shownDevices(words), view.details, view.only4, view.out);
+    return 0;
+  }
   const verb = words.take('add or del');
   const { address: ifa_local, length: ifa_prefixlen } = prefix(words.take('an address such as 10.0.0.1/24'));
   let dev: net_device | null = null;
@@ -179,7 +190,12 @@ const METRICS: Readonly<Record<string, number>> = {
   rto_min: RTAX_RTO_MIN,
 };
 
-function route(words: Words): number {
+function route(words: Words, view: View): number {
+  if (isShow(words)) return listRoutes(words, view.out);
+  if (words.skip('get')) {
+    showRouteTo(words.address(), view.out);
+    return 0;
+  }
   const verb = words.take('add, replace, change or del');
   const network = kernel().init_net;
   const cfg = routeConfig(words);
@@ -192,6 +208,13 @@ function route(words: Words): number {
   };
   const fc_nlflags = flags[verb] ?? refuse('ip route', verb, 'add, replace, change, append or del');
   return answer(inet_rtm_newroute(network, { ...cfg, fc_nlflags }));
+}
+
+function listRoutes(words: Words, out: Output): number {
+  const name = words.skip('table') ? words.take('a table') : 'main';
+  const tables = routeTables(name) ?? refuse('ip route', name, 'one of the tables main, local, default, all');
+  showRoutes(tables, shownDevice(words), out);
+  return 0;
 }
 
 function routeConfig(words: Words): fib_config {
@@ -231,7 +254,11 @@ function metricValue(name: string, word: string): number {
   return Number(match[1]) * (match[2] === 's' ? 1000 : 1);
 }
 
-function neigh(words: Words): number {
+function neigh(words: Words, view: View): number {
+  if (isShow(words)) {
+    showNeighbours(shownDevice(words), view.details, view.out);
+    return 0;
+  }
   const verb = words.take('add, replace or del');
   const key = parseIp(words.take('an address'));
   let lladdr: Uint8Array | null = null;

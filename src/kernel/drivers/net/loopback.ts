@@ -27,6 +27,7 @@ import { skb_dst_force } from '../../include/net/dst.ts';
 import type { net } from '../../include/net/net_namespace.ts';
 import { alloc_netdev_mqs, register_netdev } from '../../net/core/dev.ts';
 import { __netif_rx } from '../../net/core/dev_receive.ts';
+import { skb_orphan_frags_rx } from '../../net/core/skbuff.ts';
 import { skb_tstamp_tx } from '../../net/core/skbuff_errqueue.ts';
 import { eth_header_ops, eth_type_trans } from '../../net/ethernet/eth.ts';
 import { ARPHRD_LOOPBACK, ETH_ALEN, ETH_HLEN } from '../../uapi/if_ether.ts';
@@ -41,6 +42,7 @@ class loopbackStats {
 function loopback_xmit(skb: sk_buff, dev: net_device): number {
   if ((skb.shinfo.tx_flags & SKBTX_SW_TSTAMP) !== 0) skb_tstamp_tx(skb, 0, SCM_TSTAMP_SND);
   skb.tstamp = 0;
+  skb_orphan_frags_rx(skb);
   // The sender's buffer is free again; the receiver's is charged when the packet reaches its socket.
   skb_orphan(skb);
   // It waits in the backlog, beyond the reach of whoever lent the route.

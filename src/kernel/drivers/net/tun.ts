@@ -40,7 +40,7 @@ import { GFP_KERNEL } from '../../include/linux/types.ts';
 import { local_bh_disable, local_bh_enable } from '../../kernel/softirq.ts';
 import { alloc_netdev_mqs, register_netdev } from '../../net/core/dev.ts';
 import { netif_receive_skb } from '../../net/core/dev_receive.ts';
-import { consume_skb } from '../../net/core/skbuff.ts';
+import { consume_skb, skb_orphan_frags_rx } from '../../net/core/skbuff.ts';
 import { skb_store_bits } from '../../net/core/skbuff_bits.ts';
 import { skb_tstamp_tx } from '../../net/core/skbuff_errqueue.ts';
 import { alloc_skb_with_frags } from '../../net/core/skbuff_with_frags.ts';
@@ -67,6 +67,7 @@ export class tun_struct {
 function tun_net_xmit(skb: sk_buff, dev: net_device): number {
   const tun = dev.priv as tun_struct;
   if ((skb.shinfo.tx_flags & SKBTX_SW_TSTAMP) !== 0) skb_tstamp_tx(skb, 0, SCM_TSTAMP_SND);
+  skb_orphan_frags_rx(skb);
   // Whoever reads may take its time: the sender's buffer must not wait for that.
   skb_orphan(skb);
   tun.stats.tx_packets++;

@@ -9,6 +9,7 @@ import { page_frag_cache } from '../../mm/page_frag_cache.ts';
 import type { net } from '../net/net_namespace.ts';
 import type { Qdisc } from '../net/sch_generic.ts';
 import { newAddress } from './address.ts';
+import type { device } from './device.ts';
 import type { dql } from './dynamic_queue_limits.ts';
 import type { ethtool_ops } from './ethtool.ts';
 import type { in_device } from './inetdevice.ts';
@@ -127,6 +128,7 @@ export const QUEUE_STATE_DRV_XOFF_OR_FROZEN = __QUEUE_STATE_DRV_XOFF | __QUEUE_S
 
 /** One transmit queue of a device. */
 export class netdev_queue {
+  readonly address = newAddress(320);
   readonly dev: net_device;
   /** Which of the device's queues. */
   readonly index: number;
@@ -263,6 +265,8 @@ export class net_device {
   readonly nd_net: net;
   netdev_ops: net_device_ops = null as unknown as net_device_ops;
   ethtool_ops: ethtool_ops | null = null;
+  /** dev.parent: the device it is on (SET_NETDEV_DEV); null for virtual ones. */
+  parent: device | null = null;
   header_ops: header_ops | null = null;
   flags = 0;
   priv_flags = 0;
@@ -314,8 +318,8 @@ export class net_device {
   noopQdisc: Qdisc = null as unknown as Qdisc;
   /** XPS: transmit queue for each CPU; empty when not set up. */
   xps_cpus: number[] = [];
-  /** RPS: CPUs (bit mask) for each receive queue. */
-  rps_cpus: number[] = [];
+  /** RPS: CPUs for the packets of each receive queue; none: the CPU that polled them. */
+  readonly rps_cpus: (readonly number[])[] = [];
   watchdog_timeo = 0;
   watchdog_timer: timer_list | null = null;
   napi_list: napi_struct[] = [];

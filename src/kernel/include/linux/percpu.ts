@@ -32,6 +32,8 @@ export class percpu {
   readonly bhWork: work_struct[] = [];
   /** tsq_work: set by tcp_tsq_work_init(). */
   tsq_work: unknown = null;
+  /** Local timer interrupts taken here: LOC of /proc/interrupts. */
+  apic_timer_irqs = 0;
   /** /proc/softirqs: how often each ran here. */
   readonly softirqs = new Float64Array(NR_SOFTIRQS);
 

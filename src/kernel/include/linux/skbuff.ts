@@ -106,6 +106,8 @@ export interface ubuf_info {
   complete(skb: sk_buff | null, uarg: ubuf_info, success: boolean): void;
   refcnt: number;
   flags: number;
+  /** Nobody had to copy the data. */
+  zerocopy: boolean;
 }
 
 export const skb_shinfo = (skb: sk_buff): skb_shared_info => skb.shinfo;

@@ -3,7 +3,7 @@ import type { hrtimer } from '../../kernel/time/hrtimer.ts';
 import { tcphdr } from '../../uapi/in.ts';
 import { inet_connection_sock } from '../net/inet_sock.ts';
 import type { sock } from '../net/sock.ts';
-import { type sk_buff, sk_buff_head } from './skbuff.ts';
+import { type sk_buff, sk_buff_head, type ubuf_info } from './skbuff.ts';
 import { minmax } from './win_minmax.ts';
 
 /** A block of received data to be acknowledged selectively. */
@@ -53,7 +53,7 @@ export interface tcp_fastopen_request {
   data: import('../net/sock.ts').msghdr | null;
   size: number;
   copied: number;
-  uarg: unknown;
+  uarg: ubuf_info | null;
 }
 
 export const TCP_CHRONO_UNSPEC = 0;

@@ -1,9 +1,11 @@
 /** include/net/inet_timewait_sock.h, linux/tcp.h: what is left of a connection in TIME_WAIT. */
 import type { timer_list } from '../../kernel/time/timer.ts';
+import { newAddress } from '../linux/address.ts';
 import type { ehashSock, inet_bind_bucket, inet_bind2_bucket } from './inet_hashtables.ts';
 import type { net } from './net_namespace.ts';
 
 export class inet_timewait_sock {
+  readonly address = newAddress(256);
   skc_state = 6;
   skc_family = 2;
   skc_daddr = 0;

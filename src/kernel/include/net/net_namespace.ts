@@ -252,6 +252,8 @@ export class netns_core {
   gro_normal_batch = 8;
   high_order_alloc_disable = 0;
   warnings = 0;
+  /** Some receive queue has CPUs set for RPS: a static key in Linux. */
+  rpsNeeded = false;
 }
 
 /** What a protocol number above IP is handed to. */

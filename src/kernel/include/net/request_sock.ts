@@ -1,5 +1,6 @@
 /** include/net/request_sock.h, inet_sock.h, linux/tcp.h: half-open connections and the accept queue. */
 import type { timer_list } from '../../kernel/time/timer.ts';
+import { newAddress } from '../linux/address.ts';
 import type { sk_buff } from '../linux/skbuff.ts';
 import type { dst_entry } from './dst.ts';
 import type { ehashSock } from './inet_hashtables.ts';
@@ -34,6 +35,7 @@ export interface tcp_request_sock_ops {
 
 /** struct request_sock, inet_request_sock and tcp_request_sock in one. It may stand where a lookup returns a socket (state TCP_NEW_SYN_RECV). */
 export class request_sock {
+  readonly address = newAddress(304);
   skc_state = 12;
   skc_family = 2;
   skc_daddr = 0;

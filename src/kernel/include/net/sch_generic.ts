@@ -1,5 +1,6 @@
 /** include/net/sch_generic.h: queueing disciplines. */
 
+import { newAddress } from '../linux/address.ts';
 import type { net_device, netdev_queue } from '../linux/netdevice.ts';
 import { NET_XMIT_CN, NET_XMIT_DROP, NET_XMIT_SUCCESS } from '../linux/netdevice.ts';
 import { __skb_dequeue, __skb_queue_head, __skb_queue_tail, type sk_buff, sk_buff_head, skb_is_gso } from '../linux/skbuff.ts';
@@ -53,6 +54,7 @@ export interface Qdisc_ops {
 }
 
 export class Qdisc {
+  readonly address = newAddress(512);
   readonly ops: Qdisc_ops;
   readonly dev_queue: netdev_queue;
   flags = 0;

@@ -82,6 +82,8 @@ export class msghdr {
   msg_name: sockaddr_in | null = null;
   /** In: control messages to obey. Out: control messages to report. */
   msg_control: cmsghdr[] = [];
+  /** Sizes of the pieces that the data lie in (iov_len), where that shows: MSG_ZEROCOPY. Null: one piece. */
+  pieces: readonly number[] | null = null;
   /** Where MSG_ZEROCOPY's completion is counted. */
   msg_ubuf: unknown = null;
 
@@ -100,6 +102,16 @@ export interface cmsghdr {
 
 export const msg_data_left = (msg: msghdr): number => msg.size;
 
+/** What is left of the piece (iovec) that is being consumed; offsets count from the first. */
+export function msg_piece_left(msg: msghdr): number {
+  let end = 0;
+  for (const piece of msg.pieces ?? []) {
+    end += piece;
+    if (end > msg.offset) return end - msg.offset;
+  }
+  return msg.size;
+}
+
 /** What a socket's protocol does. Options carry structured values, not bytes: numbers, strings, or objects named after the C structure. */
 export interface proto {
   readonly name: string;
@@ -117,6 +129,8 @@ export interface proto {
   getsockopt(sk: sock, level: number, optname: number): unknown;
   sendmsg(sk: sock, msg: msghdr): Sleeping<number>;
   recvmsg(sk: sock, msg: msghdr, flags: number): Sleeping<number>;
+  /** Hands what arrives to `actor`, which says how much of it it took. */
+  splice_read?(sk: sock, count: number, nonblock: boolean, actor: (skb: sk_buff, offset: number, len: number) => number): Sleeping<number>;
   bind?(sk: sock, address: sockaddr_in): number;
   backlog_rcv?(sk: sock, skb: sk_buff): number;
   release_cb?(sk: sock): void;
@@ -142,7 +156,7 @@ export interface proto_ops {
   bind(sock: socket, address: sockaddr_in): number;
   connect(sock: socket, address: sockaddr_in, flags: number): Sleeping<number>;
   accept(sock: socket, newsock: socket, flags: number): Sleeping<number>;
-  getname(sock: socket, peer: boolean): sockaddr_in | number;
+  getname(sock: socket, peer: number): sockaddr_in | number;
   poll(sock: socket): number;
   ioctl(sock: socket, command: number): number;
   listen(sock: socket, backlog: number): number;

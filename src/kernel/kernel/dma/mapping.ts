@@ -22,7 +22,7 @@ export const DMA_MAPPING_ERROR: dma_addr_t = -1;
 /** Makes `size` bytes at `offset` of `mem` reachable for the device. `tag` is the packet id that rides with the mapping, for observers only. */
 function dma_map_phys(dev: device, mem: MemorySection, offset: number, size: number, dir: number, tag: number): dma_addr_t {
   const address = kernel().machine.dma.map(mem, offset, size, tag);
-  trace().dma_map_phys?.(dev, address, size, dir);
+  trace().dma_map_phys?.(dev, address, size, dir, tag);
   return address;
 }
 
@@ -87,7 +87,8 @@ export function dma_alloc_coherent(dev: device, size: number): coherentMemory | 
   return new coherentMemory(p, dma, bytes);
 }
 
-export function dma_free_coherent(_dev: device, memory: coherentMemory): void {
+export function dma_free_coherent(dev: device, memory: coherentMemory): void {
+  trace().dma_free?.(dev, memory.page.mem.base + memory.page.offset, memory.dma, memory.size);
   kernel().machine.dma.unmap(memory.dma, memory.size);
   put_page(memory.page);
 }

@@ -38,16 +38,20 @@ export class hrtimer {
   readonly address = newAddress(64);
   readonly function: (timer: hrtimer) => boolean;
   readonly soft: boolean;
+  /** What tracepoints call the callback. */
+  readonly name: string;
   /** The entry in its CPU's queue. */
   readonly node: hrtimerNode;
   base: hrtimer_cpu_base | null = null;
   /** Due in softirq context: its time has come but the softirq has not run yet. */
   queuedSoft = false;
 
-  constructor(callback: (timer: hrtimer) => boolean, soft = false) {
+  constructor(callback: (timer: hrtimer) => boolean, soft = false, name = callback.name) {
     this.function = callback;
     this.soft = soft;
+    this.name = name;
     this.node = new hrtimerNode(this);
+    if (this_cpu !== null) trace().hrtimer_setup?.(this);
   }
 
   get expires(): number {
@@ -70,11 +74,12 @@ export const hrtimer_active = hrtimer_is_queued;
 
 /** Arms `timer` for the absolute time `expires` (ns, CLOCK_MONOTONIC) on this CPU; moves it if it is pending. */
 export function hrtimer_start(timer: hrtimer, expires: number): void {
-  if (hrtimer_is_queued(timer)) hrtimer_cancel(timer);
+  const was_armed = hrtimer_is_queued(timer);
+  if (was_armed) hrtimer_cancel(timer);
   const base = this_cpu_ptr().hrtimer_base;
   timer.base = base;
   base.queue.insert(timer.node, expires);
-  trace().hrtimer_start?.(timer);
+  trace().hrtimer_start?.(timer, was_armed);
   program(base);
 }
 

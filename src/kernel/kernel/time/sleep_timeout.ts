@@ -19,11 +19,15 @@ class hrtimer_sleeper {
   fired = false;
 
   constructor(task: task_struct) {
-    this.timer = new hrtimer(() => {
-      this.fired = true;
-      try_to_wake_up(task);
-      return HRTIMER_NORESTART;
-    });
+    this.timer = new hrtimer(
+      () => {
+        this.fired = true;
+        try_to_wake_up(task);
+        return HRTIMER_NORESTART;
+      },
+      false,
+      'hrtimer_wakeup',
+    );
   }
 }
 

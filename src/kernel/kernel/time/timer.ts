@@ -53,6 +53,8 @@ export function round_jiffies(j: number): number {
 export class timer_list {
   readonly address = newAddress(64);
   readonly function: () => void;
+  /** What tracepoints call the callback. */
+  readonly name: string;
   expires = 0;
   /** Bucket it is in; -1 while inactive. */
   bucket = -1;
@@ -60,8 +62,10 @@ export class timer_list {
   next: timer_list | null = null;
   prev: timer_list | null = null;
 
-  constructor(callback: () => void) {
+  constructor(callback: () => void, name = callback.name) {
     this.function = callback;
+    this.name = name;
+    if (this_cpu !== null) trace().timer_init?.(this);
   }
 }
 

@@ -17,7 +17,7 @@ export function skb_copy_datagram_msg(skb: sk_buff, offset: number, msg: msghdr,
 
 export function skb_copy_datagram_iter(skb: sk_buff, offset: number, to: msghdr, len: number): number {
   trace().skb_copy_datagram_iovec?.(skb, len);
-  if (offset + len > skb.len || len > msg_data_left(to)) return -EFAULT;
+  if (offset + len > skb.len || len > msg_data_left(to) || to.offset + len > to.data.length) return -EFAULT;
   __skb_datagram_iter(skb, offset, to, len);
   chargeCopy(kernel().copies.skbToUser, len);
   return 0;

@@ -34,7 +34,7 @@ export function netif_napi_add(
   napi.state = NAPI_STATE_SCHED | NAPI_STATE_NPSVC;
   napi.gro_flush_timeout = dev.gro_flush_timeout;
   napi.defer_hard_irqs = dev.napi_defer_hard_irqs;
-  napi.timer = new hrtimer(() => napi_watchdog(napi));
+  napi.timer = new hrtimer(() => napi_watchdog(napi), false, 'napi_watchdog');
   dev.napi_list.push(napi);
   return napi;
 }

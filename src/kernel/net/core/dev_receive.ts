@@ -3,10 +3,12 @@
  * From NAPI: `netif_receive_skb_list_internal` → `__netif_receive_skb_list_core` → `__netif_receive_skb_core` (taps, VLAN, handlers by protocol).
  * From virtual devices: `netif_rx` → `enqueue_to_backlog` → NET_RX_SOFTIRQ → `process_backlog` → the same.
  *
- * Simplified: no RPS (packets stay on the CPU that took them from the device), no ingress qdisc, no bridges or VLAN devices above a device.
+ * With RPS packets of a device go through the backlog, too, of the CPU that `get_rps_cpu` chooses (dev_rps.ts).
+ *
+ * Simplified: no ingress qdisc, no bridges or VLAN devices above a device.
  */
 import { this_cpu } from '../../../machine/cpu.ts';
-import { this_cpu_ptr, trace } from '../../current.ts';
+import { kernel, this_cpu_ptr, trace } from '../../current.ts';
 import {
   NAPI_STATE_SCHED,
   NET_RX_DROP,
@@ -36,6 +38,7 @@ import { SKB_DROP_REASON_CPU_BACKLOG, SKB_DROP_REASON_DEV_READY, SKB_DROP_REASON
 import { local_bh_disable, local_bh_enable } from '../../kernel/softirq.ts';
 import { ETH_P_8021Q } from '../../uapi/if_ether.ts';
 import { ____napi_schedule } from './dev_napi_list.ts';
+import { get_rps_cpu, napi_schedule_rps } from './dev_rps.ts';
 import { kfree_skb_reason } from './skbuff.ts';
 import { skb_vlan_untag } from './skbuff_vlan.ts';
 
@@ -64,7 +67,7 @@ export function __netif_rx(skb: sk_buff): number {
 function netif_rx_internal(skb: sk_buff): number {
   net_timestamp_check(skb);
   trace().netif_rx?.(skb);
-  return enqueue_to_backlog(skb, this_cpu_ptr().softnet_data);
+  return enqueue_to_backlog(skb, softnetFor(skb) ?? this_cpu_ptr().softnet_data);
 }
 
 function enqueue_to_backlog(skb: sk_buff, softnet: softnet_data): number {
@@ -77,10 +80,18 @@ function enqueue_to_backlog(skb: sk_buff, softnet: softnet_data): number {
   }
   if (queue.qlen === 0 && (softnet.backlog.state & NAPI_STATE_SCHED) === 0) {
     softnet.backlog.state |= NAPI_STATE_SCHED;
-    ____napi_schedule(softnet, softnet.backlog);
+    if (softnet === this_cpu_ptr().softnet_data) ____napi_schedule(softnet, softnet.backlog);
+    else napi_schedule_rps(softnet);
   }
   __skb_queue_tail(queue, skb);
   return NET_RX_SUCCESS;
+}
+
+/** Where RPS sends the packet; null when it has no opinion. */
+function softnetFor(skb: sk_buff): softnet_data | null {
+  if (!skb.dev!.nd_net.core.rpsNeeded) return null;
+  const cpu = get_rps_cpu(skb.dev!, skb);
+  return cpu < 0 ? null : kernel().percpu[cpu]!.softnet_data;
 }
 
 function dropAtBacklog(skb: sk_buff, dev: net_device, reason: number): number {
@@ -112,9 +123,14 @@ export function process_backlog(napi: napi_struct, quota: number): number {
 export function netif_receive_skb(skb: sk_buff): number {
   trace().netif_receive_skb_entry?.(skb);
   net_timestamp_check(skb);
-  const ret = skb_defer_rx_timestamp(skb) ? NET_RX_SUCCESS : __netif_receive_skb(skb);
+  const ret = skb_defer_rx_timestamp(skb) ? NET_RX_SUCCESS : netif_receive_skb_internal(skb);
   trace().netif_receive_skb_exit?.(ret);
   return ret;
+}
+
+function netif_receive_skb_internal(skb: sk_buff): number {
+  const softnet = softnetFor(skb);
+  return softnet === null ? __netif_receive_skb(skb) : enqueue_to_backlog(skb, softnet);
 }
 
 function __netif_receive_skb(skb: sk_buff): number {
@@ -186,7 +202,18 @@ export function netif_receive_skb_list_internal(list: sk_buff_head): void {
     net_timestamp_check(skb);
     skb_defer_rx_timestamp(skb);
   }
+  if (list.next !== null && list.next.dev!.nd_net.core.rpsNeeded) steer(list);
   __netif_receive_skb_list_core(list);
+}
+
+/** Takes those packets off the list that RPS sends elsewhere. */
+function steer(list: sk_buff_head): void {
+  for (let left = list.qlen; left > 0; left--) {
+    const skb = __skb_dequeue(list)!;
+    const softnet = softnetFor(skb);
+    if (softnet === null) __skb_queue_tail(list, skb);
+    else enqueue_to_backlog(skb, softnet);
+  }
 }
 
 /** Packets that follow each other and have the same handler and device go up together. */

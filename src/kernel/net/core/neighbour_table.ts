@@ -36,7 +36,7 @@ export function neigh_table_init(tbl: neigh_table): void {
   tbl.parms.reachable_time = neigh_rand_reach_time(tbl.parms.base_reachable_time);
   tbl.nht = new neigh_hash_table(3, randomOdd());
   tbl.last_flush = tbl.last_rand = jiffies();
-  tbl.gc_timer = new timer_list(() => neigh_periodic_work(tbl));
+  tbl.gc_timer = new timer_list(() => neigh_periodic_work(tbl), 'delayed_work_timer_fn');
   tbl.parms_list.push(tbl.parms);
 }
 
@@ -129,7 +129,7 @@ function neigh_alloc(tbl: neigh_table, pkey: number, dev: net_device, exempt_fro
   n.output = neigh_blackhole;
   n.dead = 1;
   n.exempt_from_gc = exempt_from_gc;
-  n.timer = new timer_list(() => tbl.timer_handler(n));
+  n.timer = new timer_list(() => tbl.timer_handler(n), 'neigh_timer_handler');
   tbl.stats.allocs++;
   tbl.entries++;
   if (!exempt_from_gc) tbl.gc_entries++;

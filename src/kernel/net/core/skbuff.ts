@@ -562,6 +562,11 @@ export function skb_zcopy_clear(skb: sk_buff, success: boolean): void {
   uarg.complete(skb, uarg, success);
 }
 
+/** Somebody on this host keeps the packet for a time of his own: the user's pages cannot be lent to him, he gets a copy. */
+export function skb_orphan_frags_rx(skb: sk_buff): void {
+  if (skb.shinfo.destructor_arg !== null) skb.shinfo.destructor_arg.zerocopy = false;
+}
+
 /** The sk_buff itself. A pair goes back when both of its halves are free. */
 function kfree_skbmem(skb: sk_buff): void {
   const caches = kernel().skb;

@@ -179,7 +179,8 @@ export function skb_add_data_nocache(_sk: sock, skb: sk_buff, from: msghdr, copy
 
 /** copy_from_iter_full(): counted and paid for. */
 export function copyFromUser(from: msghdr, to: Uint8Array, toOffset: number, copy: number): number {
-  if (copy > msg_data_left(from)) return -EFAULT;
+  // Beyond the array there is no memory of the user's.
+  if (copy > msg_data_left(from) || from.offset + copy > from.data.length) return -EFAULT;
   memcpy(to, toOffset, from.data, from.offset, copy);
   from.offset += copy;
   from.size -= copy;

@@ -22,12 +22,11 @@ import {
 } from '../../include/linux/skbuff.ts';
 import { memcpy } from '../../include/linux/string.ts';
 import { GFP_ATOMIC } from '../../include/linux/types.ts';
-import type { sock } from '../../include/net/sock.ts';
 import { get_page } from '../../mm/page_alloc.ts';
 import { ENOMEM } from '../../uapi/errno.ts';
-import { IPPROTO_TCP } from '../../uapi/in.ts';
 import { __copy_skb_header, alloc_skb, kfree_skb_list } from './skbuff.ts';
 import { skb_headers_offset_update } from './skbuff_reshape.ts';
+import { sock_wfree } from './sock_owner.ts';
 
 /** Goes through the payload of a packet, piece by piece: linear part, fragments, and the same of each packet in the frag_list. */
 class payload {
@@ -83,7 +82,7 @@ export function skb_segment(head: sk_buff, features: number, csum: boolean): sk_
     tail = seg;
   }
   segs!.prev = tail;
-  if (head.destructor !== null && (head.sk as sock).sk_protocol !== IPPROTO_TCP) passOwner(head, tail!);
+  if (head.destructor === sock_wfree) passOwner(head, tail!);
   return segs!;
 }
 

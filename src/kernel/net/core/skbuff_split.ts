@@ -32,8 +32,17 @@ import { skb_unclone_keeptruesize } from './skbuff_reshape.ts';
 export function skb_split(skb: sk_buff, skb1: sk_buff, len: number): void {
   const linear = skb_headlen(skb);
   skb1.shinfo.flags |= skb.shinfo.flags;
+  skb_zerocopy_clone(skb1, skb);
   if (len < linear) splitInHeader(skb, skb1, len, linear);
   else splitInFrags(skb, skb1, len, linear);
+}
+
+/** Both carry pages of the same user now. */
+function skb_zerocopy_clone(nskb: sk_buff, orig: sk_buff): void {
+  const uarg = orig.shinfo.destructor_arg;
+  if (uarg === null || nskb.shinfo.destructor_arg === uarg) return;
+  nskb.shinfo.destructor_arg = uarg;
+  uarg.refcnt++;
 }
 
 function splitInHeader(skb: sk_buff, skb1: sk_buff, len: number, linear: number): void {

@@ -109,10 +109,9 @@ export function sk_enter_memory_pressure(sk: sock): void {
 }
 
 export function sk_leave_memory_pressure(sk: sock): void {
-  const memory = sk.protoMemory!;
-  if (memory.memory_pressure === 0) return;
-  sk.skc_prot.leave_memory_pressure?.(sk);
-  memory.memory_pressure = 0;
+  const leave = sk.skc_prot.leave_memory_pressure;
+  if (leave !== undefined) leave(sk);
+  else if (sk.protoMemory !== null) sk.protoMemory.memory_pressure = 0;
 }
 
 /** Shrinks a send buffer that tuning had grown, unless its user fixed it. */

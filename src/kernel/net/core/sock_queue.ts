@@ -22,7 +22,16 @@ import {
   sock_intr_errno,
   sock_sndtimeo,
 } from '../../include/net/sock.ts';
-import { add_wait_queue, current, remove_wait_queue, schedule_timeout, set_current_state, signal_pending } from '../../kernel/sched.ts';
+import {
+  add_wait_queue,
+  current,
+  remove_wait_queue,
+  schedule_timeout,
+  set_current_state,
+  signal_pending,
+  wait_woken,
+  woken_wake_function,
+} from '../../kernel/sched.ts';
 import { EAGAIN, ENOBUFS, ENOMEM, EPIPE } from '../../uapi/errno.ts';
 import { SEND_SHUTDOWN } from '../../uapi/socket.ts';
 import { alloc_skb_with_frags } from './skbuff_with_frags.ts';
@@ -61,14 +70,11 @@ export function sock_skb_set_dropcount(sk: sock, skb: sk_buff): void {
 /** Waits, without the socket's lock, until something was queued after `skb` or `timeo` jiffies are over; returns what is left of them. */
 export function* sk_wait_data(sk: sock, timeo: number, skb: sk_buff | null): Sleeping<number> {
   const wq = sk_sleep(sk);
-  const wait = new wait_queue_entry(current());
+  const wait = new wait_queue_entry(current(), woken_wake_function);
   const disconnects = sk.sk_disconnects;
   add_wait_queue(wq, wait);
   release_sock(sk);
-  if (skb_peek_tail(sk.sk_receive_queue) === skb) {
-    set_current_state(TASK_INTERRUPTIBLE);
-    timeo = yield* schedule_timeout(timeo);
-  }
+  if (skb_peek_tail(sk.sk_receive_queue) === skb) timeo = yield* wait_woken(TASK_INTERRUPTIBLE, timeo);
   yield* lock_sock(sk);
   remove_wait_queue(wq, wait);
   return sk.sk_disconnects === disconnects ? timeo : -EPIPE;

@@ -20,10 +20,10 @@ import {
   add_wait_queue,
   current,
   remove_wait_queue,
-  schedule_timeout,
-  set_current_state,
   signal_pending,
+  wait_woken,
   wake_up_interruptible_poll,
+  woken_wake_function,
 } from '../../kernel/sched.ts';
 import { SIGPIPE, send_sig } from '../../kernel/signal.ts';
 import { EAGAIN, EPIPE } from '../../uapi/errno.ts';
@@ -61,10 +61,7 @@ export function sk_stream_write_space(sk: sock): void {
 export function* sk_wait_event(sk: sock, timeo: number, condition: (sk: sock) => boolean): Sleeping<number> {
   const disconnects = sk.sk_disconnects;
   release_sock(sk);
-  if (!condition(sk)) {
-    set_current_state(TASK_INTERRUPTIBLE);
-    timeo = yield* schedule_timeout(timeo);
-  }
+  if (!condition(sk)) timeo = yield* wait_woken(TASK_INTERRUPTIBLE, timeo);
   yield* lock_sock(sk);
   return sk.sk_disconnects === disconnects ? timeo : -EPIPE;
 }
@@ -74,7 +71,7 @@ const mayConnect = (sk: sock): boolean => ((1 << sk.skc_state) & (TCPF_SYN_SENT 
 
 /** Waits until the handshake is over. */
 export function* sk_stream_wait_connect(sk: sock, timeo: number): Sleeping<number> {
-  const wait = new wait_queue_entry(current());
+  const wait = new wait_queue_entry(current(), woken_wake_function);
   for (;;) {
     const err = sock_error(sk);
     if (err !== 0) return err;
@@ -96,7 +93,7 @@ const hasRoomOrError = (sk: sock): boolean => hasSendError(sk) || sk_stream_memo
 /** Waits for room in the send buffer; or, when there is room but the system has no memory, for a short random time. */
 export function* sk_stream_wait_memory(sk: sock, timeo: number): Sleeping<number> {
   const wq = sk_sleep(sk);
-  const wait = new wait_queue_entry(current());
+  const wait = new wait_queue_entry(current(), woken_wake_function);
   add_wait_queue(wq, wait);
   const result = sk_stream_memory_free(sk) ? yield* waitForSystemMemory(sk, timeo) : yield* waitForRoom(sk, timeo);
   remove_wait_queue(wq, wait);
@@ -147,7 +144,7 @@ const hasClosed = (sk: sock): boolean => ((1 << sk.skc_state) & (TCPF_FIN_WAIT1 
 /** SO_LINGER: waits until all is acknowledged, FIN included, or the time is over. */
 export function* sk_stream_wait_close(sk: sock, timeout: number): Sleeping<void> {
   if (timeout <= 0) return;
-  const wait = new wait_queue_entry(current());
+  const wait = new wait_queue_entry(current(), woken_wake_function);
   add_wait_queue(sk_sleep(sk), wait);
   while (timeout > 0 && !hasClosed(sk) && !signal_pending(current())) timeout = yield* sk_wait_event(sk, timeout, hasClosed);
   remove_wait_queue(sk_sleep(sk), wait);

@@ -221,11 +221,13 @@ export function __inet_accept(newsock: socket, newsk: sock): void {
   newsock.state = SS_CONNECTED;
 }
 
-export function inet_getname(sock: socket, peer: boolean): sockaddr_in | number {
+/** `peer`: 0 for the socket's own name, 1 for its peer's, 2 for its peer's even when the connection is gone (accept()). */
+export function inet_getname(sock: socket, peer: number): sockaddr_in | number {
   const sk = sock.sk!;
   const inet = inet_sk(sk);
-  if (!peer) return { sin_family: AF_INET, sin_port: inet.inet_sport, sin_addr: sk.skc_rcv_saddr || inet.inet_saddr };
-  if (sk.skc_dport === 0 || ((1 << sk.skc_state) & (TCPF_CLOSE | TCPF_SYN_SENT)) !== 0) return -ENOTCONN;
+  if (peer === 0) return { sin_family: AF_INET, sin_port: inet.inet_sport, sin_addr: sk.skc_rcv_saddr || inet.inet_saddr };
+  const unconnected = ((1 << sk.skc_state) & (TCPF_CLOSE | TCPF_SYN_SENT)) !== 0;
+  if (sk.skc_dport === 0 || (unconnected && peer === 1)) return -ENOTCONN;
   return { sin_family: AF_INET, sin_port: sk.skc_dport, sin_addr: sk.skc_daddr };
 }
 

@@ -17,7 +17,7 @@ import {
   sock_sndtimeo,
   type socket,
 } from '../../include/net/sock.ts';
-import { add_wait_queue, current, remove_wait_queue, schedule_timeout, set_current_state, signal_pending } from '../../kernel/sched.ts';
+import { add_wait_queue, current, remove_wait_queue, signal_pending, wait_woken, woken_wake_function } from '../../kernel/sched.ts';
 import { EALREADY, ECONNABORTED, EINPROGRESS, EINVAL, EISCONN } from '../../uapi/errno.ts';
 import { IPPROTO_TCP, type sockaddr_in } from '../../uapi/in.ts';
 import { AF_UNSPEC, O_NONBLOCK } from '../../uapi/socket.ts';
@@ -38,7 +38,7 @@ export function* __inet_stream_connect(sock: socket, uaddr: sockaddr_in | null, 
   if (uaddr !== null && uaddr.sin_family === AF_UNSPEC) return dissolve(sock, flags);
   const started = startConnect(sock, uaddr, is_sendmsg);
   if (started !== GO_ON && started !== EALREADY_GO_ON) return started;
-  return yield* finishConnect(sock, sk, flags, started === GO_ON ? -EINPROGRESS : is_sendmsg ? -EINPROGRESS : alreadyError(sk));
+  return yield* finishConnect(sock, sk, flags, started === GO_ON ? -EINPROGRESS : alreadyError(sk, is_sendmsg));
 }
 
 /** connect() with AF_UNSPEC takes a connection back. */
@@ -52,7 +52,9 @@ function dissolve(sock: socket, flags: number): number {
 
 const GO_ON = 1;
 const EALREADY_GO_ON = 2;
-const alreadyError = (sk: sock): number => (inet_sk(sk).defer_connect ? -EISCONN : -EALREADY);
+/** A handshake that was put off is under way for who sends, and over for who connects. */
+const alreadyError = (sk: sock, is_sendmsg: boolean): number =>
+  inet_sk(sk).defer_connect ? (is_sendmsg ? -EINPROGRESS : -EISCONN) : -EALREADY;
 
 /** The SYN goes out, unless it has. GO_ON: the handshake is under way. */
 function startConnect(sock: socket, uaddr: sockaddr_in | null, _is_sendmsg: boolean): number {
@@ -83,11 +85,11 @@ function* finishConnect(sock: socket, sk: sock, flags: number, pending: number):
 
 const inHandshake = (sk: sock): boolean => ((1 << sk.skc_state) & (TCPF_SYN_SENT | TCPF_SYN_RECV)) !== 0;
 
-/** Data that went out with the SYN count as a writer that waits: the ACK of the SYN-ACK is not put off then. */
+/** What did not fit into the SYN is a writer that waits: the ACK of the SYN-ACK is left to it. */
 function writeBias(sk: sock): number {
   if (sk.sk_protocol !== IPPROTO_TCP) return 0;
   const request = tcp_sk(sk).fastopen_req;
-  return request !== null && request.size > 0 ? 1 : 0;
+  return request !== null && request.data !== null ? 1 : 0;
 }
 
 function connectFailed(sock: socket, sk: sock, flags: number): number {
@@ -99,15 +101,12 @@ function connectFailed(sock: socket, sk: sock, flags: number): number {
 
 /** Sleeps until the handshake is over; returns what is left of `timeo`. */
 function* inet_wait_for_connect(sk: sock, timeo: number, writebias: number): Sleeping<number> {
-  const wait = new wait_queue_entry(current());
+  const wait = new wait_queue_entry(current(), woken_wake_function);
   add_wait_queue(sk_sleep(sk), wait);
   sk.sk_write_pending += writebias;
   while (inHandshake(sk) && timeo > 0 && !signal_pending(current())) {
     release_sock(sk);
-    if (inHandshake(sk)) {
-      set_current_state(TASK_INTERRUPTIBLE);
-      timeo = yield* schedule_timeout(timeo);
-    }
+    if (inHandshake(sk)) timeo = yield* wait_woken(TASK_INTERRUPTIBLE, timeo);
     yield* lock_sock(sk);
   }
   remove_wait_queue(sk_sleep(sk), wait);

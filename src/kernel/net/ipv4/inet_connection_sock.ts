@@ -10,7 +10,14 @@ import { type Sleeping, TASK_INTERRUPTIBLE, wait_queue_entry } from '../../inclu
 import { inet_csk, inet_sk } from '../../include/net/inet_sock.ts';
 import { reqsk_queue_empty, reqsk_queue_remove, type request_sock, request_sock_queue } from '../../include/net/request_sock.ts';
 import { SOCK_RCU_FREE, sk_sleep, type sock, sock_hold, sock_intr_errno, sock_rcvtimeo, sock_reset_flag } from '../../include/net/sock.ts';
-import { current, finish_wait, prepare_to_wait_exclusive, schedule_timeout, signal_pending } from '../../kernel/sched.ts';
+import {
+  autoremove_wake_function,
+  current,
+  finish_wait,
+  prepare_to_wait_exclusive,
+  schedule_timeout,
+  signal_pending,
+} from '../../kernel/sched.ts';
 import { EAGAIN, EINVAL } from '../../uapi/errno.ts';
 import { O_NONBLOCK } from '../../uapi/socket.ts';
 import { TCP_CLOSE, TCP_LISTEN, TCP_SYN_RECV } from '../../uapi/tcp.ts';
@@ -29,7 +36,7 @@ export * from './inet_connection_sock_timers.ts';
 /** Sleeps until a connection waits, the listener closes, a signal comes or time is up. Waiters are woken one at a time. */
 function* inet_csk_wait_for_connect(sk: sock, timeout: number): Sleeping<number> {
   const queue = inet_csk(sk).icsk_accept_queue;
-  const wait = new wait_queue_entry(current());
+  const wait = new wait_queue_entry(current(), autoremove_wake_function);
   let timeo = timeout;
   let err = 0;
   for (;;) {

@@ -48,7 +48,7 @@ export function inet_reqsk_alloc(ops: request_sock_ops, sk_listener: sock, attac
   req.skc_family = sk_listener.skc_family;
   req.skc_refcnt = 0;
   req.timeout = TCP_TIMEOUT_INIT();
-  req.rsk_timer = new timer_list(() => reqsk_timer_handler(req));
+  req.rsk_timer = new timer_list(() => reqsk_timer_handler(req), 'reqsk_timer_handler');
   return req;
 }
 
@@ -158,7 +158,7 @@ export function inet_reqsk_clone(req: request_sock, sk: sock): request_sock {
   nreq.skc_next = null;
   nreq.skc_hashed = false;
   nreq.dl_next = null;
-  nreq.rsk_timer = new timer_list(() => reqsk_timer_handler(nreq));
+  nreq.rsk_timer = new timer_list(() => reqsk_timer_handler(nreq), 'reqsk_timer_handler');
   if (nreq.tfo_listener && nreq.sk !== null) tcp_sk(nreq.sk).fastopen_rsk = nreq;
   req.saved_syn = null;
   return nreq;

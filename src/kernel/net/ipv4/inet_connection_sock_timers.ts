@@ -19,9 +19,9 @@ export function inet_csk_init_xmit_timers(
   keepalive_handler: timerHandler,
 ): void {
   const icsk = inet_csk(sk);
-  icsk.icsk_retransmit_timer = new timer_list(() => retransmit_handler(sk));
-  icsk.icsk_delack_timer = new timer_list(() => delack_handler(sk));
-  icsk.icsk_keepalive_timer = new timer_list(() => keepalive_handler(sk));
+  icsk.icsk_retransmit_timer = new timer_list(() => retransmit_handler(sk), retransmit_handler.name);
+  icsk.icsk_delack_timer = new timer_list(() => delack_handler(sk), delack_handler.name);
+  icsk.icsk_keepalive_timer = new timer_list(() => keepalive_handler(sk), keepalive_handler.name);
   sk.sk_timer = icsk.icsk_keepalive_timer;
   icsk.icsk_pending = 0;
   icsk.icsk_ack.pending = 0;

@@ -45,7 +45,7 @@ export function inet_twsk_alloc(sk: sock, state: number): inet_timewait_sock | n
   tw.tw_tos = inet_sk(sk).tos;
   tw.tw_transparent = inet_sk(sk).transparent;
   tw.tw_connect_bind = (sk.sk_userlocks & SOCK_CONNECT_BIND) !== 0;
-  tw.tw_timer = new timer_list(() => tw_timer_handler(tw));
+  tw.tw_timer = new timer_list(() => tw_timer_handler(tw), 'tw_timer_handler');
   tw.skc_refcnt = 0;
   return tw;
 }

@@ -109,7 +109,7 @@ function inet_frag_find(network: net, iph: iphdr, user: number): ipq | null {
 function inet_frag_create(network: net, dir: fqdir, iph: iphdr, user: number): ipq {
   const qp = new ipq(dir, iph.saddr, iph.daddr, iph.id, iph.protocol, user);
   ip4_frag_init(network, qp);
-  qp.timer = new timer_list(() => ip_expire(network, qp));
+  qp.timer = new timer_list(() => ip_expire(network, qp), 'ip_expire');
   mod_timer(qp.timer, jiffies() + network.ipv4.sysctl_ipfrag_time);
   const hash = ip4_obj_hashfn(qp);
   qp.next = dir.rhashtable.get(hash) ?? null;
@@ -246,7 +246,7 @@ function account(network: net, qp: ipq, skb: sk_buff, offset: number, ihl: numbe
   const fragsize = skb.len + ihl;
   if (fragsize > qp.max_size) qp.max_size = fragsize;
   if (df && fragsize > qp.max_df_size) qp.max_df_size = fragsize;
-  if (qp.flags === (INET_FRAG_FIRST_IN | INET_FRAG_LAST_IN) && qp.meat === qp.len) return ip_frag_reasm(network, qp, skb);
+  if (qp.flags === (INET_FRAG_FIRST_IN | INET_FRAG_LAST_IN) && qp.meat === qp.len) return reassembleWithRoute(network, qp, skb);
   skb_dst_drop(skb);
   skb_orphan(skb);
   return -EINPROGRESS;
@@ -259,6 +259,16 @@ function combinedEcn(seen: number): number {
   const [notEct, ce] = [(seen & 1) !== 0, (seen & 8) !== 0];
   if (notEct && seen !== 1) return ce || (seen & 6) !== 0 ? -1 : 0;
   return ce ? 3 : 0;
+}
+
+/** The datagram goes on by the route of the fragment that came last; those that waited have none any more, and joining would leave it theirs. */
+function reassembleWithRoute(network: net, qp: ipq, skb: sk_buff): number {
+  const { _skb_refdst: route, dstNoref } = skb;
+  skb._skb_refdst = null;
+  const err = ip_frag_reasm(network, qp, skb);
+  skb._skb_refdst = route;
+  skb.dstNoref = dstNoref;
+  return err;
 }
 
 /** `skb`, the fragment that came last, becomes the datagram. */

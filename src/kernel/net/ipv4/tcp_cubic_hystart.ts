@@ -2,6 +2,8 @@
  * net/ipv4/tcp_cubic.c: CUBIC's state, and HyStart: slow start ends before it loses packets, when a train of ACKs takes half the least round trip,
  * or when the round trip grows by an eighth (4 to 16 ms).
  */
+import { kernel } from '../../current.ts';
+import type { module } from '../../include/linux/module.ts';
 import { tcp_sk } from '../../include/linux/tcp.ts';
 import { inet_csk_ca } from '../../include/net/inet_sock.ts';
 import { NET_ADD_STATS, NET_INC_STATS } from '../../include/net/net_namespace.ts';
@@ -22,6 +24,17 @@ const HYSTART_ACK_DELTA_US = 2000;
 const USEC_PER_MSEC = 1000;
 const U32_MAX = 0xffff_ffff;
 
+/** hystart_detect: which of its two signals HyStart heeds. */
+const HYSTART_ACK_TRAIN = 1;
+const HYSTART_DELAY = 2;
+
+/** The module's parameters that the model heeds (/sys/module/tcp_cubic/parameters), as they are at boot. */
+export const cubicModule = (): module => ({
+  name: 'tcp_cubic',
+  version: '2.3',
+  params: { hystart: 1, hystart_detect: HYSTART_ACK_TRAIN | HYSTART_DELAY },
+});
+
 /** Times in jiffies (last_time, epoch_start), µs (delays, round_start, last_ack), 1/1024 s (bic_K). */
 export class bictcp {
   cnt = 0;
@@ -40,6 +53,7 @@ export class bictcp {
   end_seq = 0;
   last_ack = 0;
   curr_rtt = 0;
+  readonly params = kernel().modules.get('tcp_cubic')!.params;
 }
 
 /** A round begins: it ends when what is sent now is acknowledged. */
@@ -63,8 +77,9 @@ export function hystart_update(sk: sock, delay: number): void {
   const ca = inet_csk_ca<bictcp>(sk);
   if (after(tp.snd_una, ca.end_seq)) bictcp_hystart_reset(sk);
   if (tp.snd_cwnd < HYSTART_LOW_WINDOW) return;
-  detectTrain(sk, ca);
-  detectDelay(sk, ca, delay);
+  const detect = ca.params['hystart_detect']!;
+  if ((detect & HYSTART_ACK_TRAIN) !== 0) detectTrain(sk, ca);
+  if ((detect & HYSTART_DELAY) !== 0) detectDelay(sk, ca, delay);
 }
 
 /** ACKs in close succession since the round began: the train's length is the path's bandwidth times what is in flight. */

@@ -56,7 +56,7 @@ import { tcp_init_transfer } from './tcp_input_transfer.ts';
 import { tcp_fastopen_cache_set } from './tcp_metrics.ts';
 import { tcp_send_synack } from './tcp_output_connect.ts';
 import { tcp_mtup_init, tcp_sync_mss } from './tcp_output_mss.ts';
-import { tcp_send_ack } from './tcp_output_send.ts';
+import { __tcp_send_ack } from './tcp_output_send.ts';
 import { tcp_reset_xmit_timer, tcp_set_state } from './tcp_state.ts';
 
 const TCPHDR_LEN = 20;
@@ -202,7 +202,7 @@ function receiveSynack(sk: sock, skb: sk_buff, foc: tcp_fastopen_cookie): number
     tcp_reset_xmit_timer(sk, ICSK_TIME_DACK, TCP_DELACK_MAX(), false);
     return consume(skb);
   }
-  tcp_send_ack(sk);
+  __tcp_send_ack(sk, tp.rcv_nxt, 0);
   return -1;
 }
 

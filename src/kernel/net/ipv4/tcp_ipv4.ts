@@ -48,6 +48,7 @@ import { tcp_v4_err, tcp_v4_mtu_reduced } from './tcp_ipv4_err.ts';
 import { tcp_v4_do_rcv, tcp_v4_early_demux, tcp_v4_rcv } from './tcp_ipv4_rcv.ts';
 import { inet_sk_rx_dst_set, tcp_v4_conn_request, tcp_v4_syn_recv_sock } from './tcp_ipv4_req.ts';
 import { tcp_release_cb } from './tcp_output_release.ts';
+import { tcp_splice_read } from './tcp_recvmsg.ts';
 import { tcp_clear_xmit_timers, tcp_write_queue_purge } from './tcp_state.ts';
 import { tcp_set_keepalive } from './tcp_timer.ts';
 
@@ -114,6 +115,7 @@ export const tcp_prot: proto = {
   getsockopt: tcp_getsockopt,
   keepalive: tcp_set_keepalive,
   recvmsg: tcp_recvmsg,
+  splice_read: tcp_splice_read,
   sendmsg: tcp_sendmsg,
   backlog_rcv: tcp_v4_do_rcv,
   release_cb: tcp_release_cb,

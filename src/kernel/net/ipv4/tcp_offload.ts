@@ -31,6 +31,7 @@ import { __skb_gro_checksum_validate_complete, skb_gro_header, skb_gro_receive }
 import { skb_checksum } from '../core/skbuff_bits.ts';
 import { pskb_may_pull } from '../core/skbuff_reshape.ts';
 import { skb_segment } from '../core/skbuff_segment.ts';
+import { tcp_wfree } from './tcp_output_wfree.ts';
 
 const TCPHDR = tcphdr.size;
 const CHECK_OFFSET = tcphdr.offset.check;
@@ -184,7 +185,7 @@ export function tcp_gso_segment(skb: sk_buff, features: number): sk_buff | null 
   segs.ooo_okay = ooo_okay;
   if (skb.shinfo.tx_flags !== 0) tcp_gso_tstamp(segs, skb, mss);
   finishSegments(skb, segs, mss);
-  if (skb.destructor !== null && (skb.sk as sock).sk_protocol === IPPROTO_TCP) shareOwner(skb, segs);
+  if (skb.destructor === tcp_wfree) shareOwner(skb, segs);
   return segs;
 }
 

@@ -57,6 +57,8 @@ import { get_page } from '../../mm/page_alloc.ts';
 import { ECONNREFUSED, EFAULT, EHOSTUNREACH, ENOBUFS, ENOMEM } from '../../uapi/errno.ts';
 import { tcphdr } from '../../uapi/in.ts';
 import { LINUX_MIB_TCPORIGDATASENT, TCP_MIB_ACTIVEOPENS } from '../../uapi/snmp.ts';
+import { skb_zcopy_set } from '../core/msg_zerocopy.ts';
+import { kfree_skb } from '../core/skbuff.ts';
 import { skb_copy } from '../core/skbuff_reshape.ts';
 import { sk_page_frag, skb_page_frag_refill } from '../core/sock_frag.ts';
 import { sk_mem_charge, sk_wmem_queued_add } from '../core/sock_mem.ts';
@@ -169,15 +171,21 @@ function synDataSkb(sk: sock, syn: sk_buff, fo: tcp_fastopen_request): sk_buff |
   if (syn_data === null) return null;
   syn_data.tcp.copyFrom(syn.tcp);
   if (space > 0) space = tcp_wmem_schedule(sk, min(space, pfrag.size - pfrag.offset));
-  if (space > 0) fillFromUser(syn_data, pfrag, fo, space);
+  if (space > 0 && !fillFromUser(syn_data, pfrag, fo, space)) {
+    kfree_skb(syn_data);
+    return null;
+  }
+  if (fo.uarg !== null) skb_zcopy_set(syn_data, fo.uarg);
   if (space === fo.size) fo.data = null;
   fo.copied = space;
   return syn_data;
 }
 
-function fillFromUser(skb: sk_buff, pfrag: page_frag, fo: tcp_fastopen_request, space: number): void {
+/** False when the user's memory is not there. */
+function fillFromUser(skb: sk_buff, pfrag: page_frag, fo: tcp_fastopen_request, space: number): boolean {
   const page = pfrag.page!;
   const msg = fo.data!;
+  if (msg.offset + space > msg.data.length) return false;
   const at = page.offset + pfrag.offset;
   page.mem.u8.set(msg.data.subarray(msg.offset, msg.offset + space), at);
   chargeCopy(kernel().copies.userToSkb, space);
@@ -189,6 +197,7 @@ function fillFromUser(skb: sk_buff, pfrag: page_frag, fo: tcp_fastopen_request, 
   skb.len += space;
   skb.data_len += space;
   skb.truesize += space;
+  return true;
 }
 
 /**

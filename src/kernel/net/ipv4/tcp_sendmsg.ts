@@ -2,14 +2,13 @@
  * net/ipv4/tcp.c: sending. `tcp_sendmsg` → `tcp_sendmsg_locked`: user data is copied into pages of segments at the end of the write queue
  * (`tcp_stream_alloc_skb`, `tcp_skb_entail`, `skb_copy_to_page_nocache`), which go out as they fill (`tcp_push_one`) and at the end (`tcp_push`).
  *
- * Simplified: MSG_ZEROCOPY and MSG_SPLICE_PAGES copy, as Linux does for devices without scatter-gather; the zero-copy completion says so
- * (SO_EE_CODE_ZEROCOPY_COPIED).
+ * Simplified: MSG_ZEROCOPY and MSG_SPLICE_PAGES copy the data all the same; segments and completions are those of Linux (net/core/msg_zerocopy.ts).
  */
 import { trace } from '../../current.ts';
-import { SO_EE_ORIGIN_ZEROCOPY, sock_exterr_skb } from '../../include/linux/errqueue.ts';
 import type { Sleeping } from '../../include/linux/sched.ts';
 import {
   __skb_header_release,
+  MAX_SKB_FRAGS,
   SKBTX_HW_TSTAMP_NOBPF,
   SKBTX_SCHED_TSTAMP,
   SKBTX_SW_TSTAMP,
@@ -26,10 +25,11 @@ import {
   tcp_sk,
   type tcp_sock,
 } from '../../include/linux/tcp.ts';
-import { GFP_KERNEL, max, min } from '../../include/linux/types.ts';
+import { max, min } from '../../include/linux/types.ts';
 import { NET_INC_STATS } from '../../include/net/net_namespace.ts';
 import {
   msg_data_left,
+  msg_piece_left,
   type msghdr,
   SOCK_NOSPACE,
   SOCK_ZEROCOPY,
@@ -82,9 +82,8 @@ import {
   SOL_SOCKET,
 } from '../../uapi/socket.ts';
 import { TCP_CLOSE, TCPF_CLOSE_WAIT, TCPF_ESTABLISHED } from '../../uapi/tcp.ts';
-import { alloc_skb, kfree_skb } from '../core/skbuff.ts';
+import { msg_zerocopy_realloc, net_zcopy_put, net_zcopy_put_abort, skb_zcopy_set, type ubuf_info_msgzc } from '../core/msg_zerocopy.ts';
 import { skb_copy_to_page_nocache } from '../core/skbuff_bits.ts';
-import { sock_queue_err_skb } from '../core/skbuff_errqueue.ts';
 import { sk_page_frag, sk_page_frag_refill } from '../core/sock_frag.ts';
 import { lock_sock, release_sock, sk_flush_backlog } from '../core/sock_lock.ts';
 import { sk_mem_charge, sk_wmem_queued_add } from '../core/sock_mem.ts';
@@ -98,7 +97,6 @@ import { tcp_add_write_queue_tail, tcp_chrono_stop, tcp_set_state } from './tcp_
 
 /** Segments queued between two looks at the backlog. */
 const BACKLOG_INTERVAL = 16;
-const SO_EE_CODE_ZEROCOPY_COPIED = 1;
 
 /* Pushing */
 
@@ -163,6 +161,8 @@ export class sendSizes {
   copied_syn = 0;
   /** The error is the result, whatever was sent with the SYN. */
   fatal = false;
+  /** MSG_ZEROCOPY: who waits for the data to be sent and acknowledged. */
+  uarg: ubuf_info_msgzc | null = null;
 }
 
 /** Whole packets of TSO size; cut later to what pacing and windows want. */
@@ -207,7 +207,7 @@ export function* tcp_sendmsg_fastopen(sk: sock, msg: msghdr, size: number, sizes
   if (tp.fastopen_req !== null) return -EALREADY;
   const cookie = new tcp_fastopen_cookie();
   cookie.len = 0;
-  tp.fastopen_req = { cookie, data: msg, size, copied: 0, uarg: null };
+  tp.fastopen_req = { cookie, data: msg, size, copied: 0, uarg: sizes.uarg };
   if (tp.defer_connect && tcp_connect(sk) !== 0) {
     tcp_set_state(sk, TCP_CLOSE);
     tp.skc_dport = 0;
@@ -251,23 +251,6 @@ function tcp_tx_timestamp(sk: sock, tsflags: number): void {
   if ((tsflags & SOF_TIMESTAMPING_TX_RECORD_MASK) !== 0) shinfo.tskey = u32add(skb.tcp.seq, skb.len - 1);
 }
 
-/** A MSG_ZEROCOPY call is done with its buffer. Consecutive completions are reported as a range. */
-function zerocopyDone(sk: sock, key: number): void {
-  const tail = sk.sk_error_queue.prev?.exterr ?? null;
-  if (tail !== null && tail.ee_origin === SO_EE_ORIGIN_ZEROCOPY && u32add(tail.ee_data, 1) === key) {
-    tail.ee_data = key;
-    return;
-  }
-  const skb = alloc_skb(0, GFP_KERNEL);
-  if (skb === null) return;
-  const error = new sock_exterr_skb();
-  error.ee_origin = SO_EE_ORIGIN_ZEROCOPY;
-  error.ee_code = SO_EE_CODE_ZEROCOPY_COPIED;
-  error.ee_info = error.ee_data = key;
-  skb.exterr = error;
-  if (sock_queue_err_skb(sk, skb) !== 0) kfree_skb(skb, 'msg_zerocopy_callback');
-}
-
 /* Sending */
 
 /** What appendPayload() says when it added nothing. */
@@ -275,7 +258,8 @@ const NEED_SPACE = 0;
 const NEED_SEGMENT = -1000;
 
 /** Puts up to `copy` bytes of the message at the end of `skb`; how many, NEED_SPACE, NEED_SEGMENT (its fragments are used up), or an errno. */
-function appendPayload(sk: sock, msg: msghdr, skb: sk_buff, copy: number): number {
+function appendPayload(sk: sock, msg: msghdr, skb: sk_buff, copy: number, uarg: ubuf_info_msgzc | null): number {
+  if (uarg !== null) return appendZerocopy(sk, msg, skb, copy, uarg);
   const pfrag = sk_page_frag(sk);
   if (!sk_page_frag_refill(sk, pfrag)) return NEED_SPACE;
   const shinfo = skb_shinfo(skb);
@@ -297,6 +281,29 @@ function appendPayload(sk: sock, msg: msghdr, skb: sk_buff, copy: number): numbe
     get_page(page);
   }
   pfrag.offset += copy;
+  return copy;
+}
+
+/** As appendPayload(), for pages that stay the user's: each piece of the message is a fragment of its own, and a segment has one call's data only. */
+function appendZerocopy(sk: sock, msg: msghdr, skb: sk_buff, copy: number, uarg: ubuf_info_msgzc): number {
+  const shinfo = skb_shinfo(skb);
+  const i = shinfo.nr_frags;
+  if (i >= MAX_SKB_FRAGS || (shinfo.destructor_arg !== null && shinfo.destructor_arg !== uarg)) {
+    tcp_mark_push(tcp_sk(sk), skb);
+    return NEED_SEGMENT;
+  }
+  const pfrag = sk_page_frag(sk);
+  if (!sk_page_frag_refill(sk, pfrag)) return NEED_SPACE;
+  const page = pfrag.page!;
+  const at = page.offset + pfrag.offset;
+  copy = tcp_wmem_schedule(sk, min(min(copy, pfrag.size - pfrag.offset), msg_piece_left(msg)));
+  if (copy === 0) return NEED_SPACE;
+  const err = skb_copy_to_page_nocache(sk, msg, skb, page, at, copy);
+  if (err !== 0) return err;
+  skb_fill_page_desc(skb, i, page, at, copy);
+  get_page(page);
+  pfrag.offset += copy;
+  skb_zcopy_set(skb, uarg);
   return copy;
 }
 
@@ -338,7 +345,8 @@ function* queueMessage(sk: sock, msg: msghdr, timeo: number, sizes: sendSizes): 
     const room = skb === null ? 0 : sizes.size_goal - skb.len;
     trace().tcp_sendmsg_locked?.(sk, msg_data_left(msg), skb, sizes.size_goal);
     let result = NEED_SEGMENT;
-    if (skb !== null && room > 0 && tcp_skb_can_collapse_to(skb)) result = appendPayload(sk, msg, skb, min(room, msg_data_left(msg)));
+    if (skb !== null && room > 0 && tcp_skb_can_collapse_to(skb))
+      result = appendPayload(sk, msg, skb, min(room, msg_data_left(msg)), sizes.uarg);
     if (result === NEED_SEGMENT) {
       result = NEED_SPACE;
       if (sk_stream_memory_free(sk)) {
@@ -354,7 +362,7 @@ function* queueMessage(sk: sock, msg: msghdr, timeo: number, sizes: sendSizes): 
         skb = newSegment(sk);
         if (skb !== null) {
           process_backlog++;
-          result = appendPayload(sk, msg, skb, min(sizes.size_goal, msg_data_left(msg)));
+          result = appendPayload(sk, msg, skb, min(sizes.size_goal, msg_data_left(msg)), sizes.uarg);
         }
       }
     }
@@ -407,19 +415,21 @@ export function* tcp_sendmsg_locked(sk: sock, msg: msghdr): Sleeping<number> {
   const sizes = new sendSizes();
   const tsflags = sendTsflags(sk, msg);
   const zerocopy = (flags & MSG_ZEROCOPY) !== 0 && size > 0 && sock_flag(sk, SOCK_ZEROCOPY);
+  if (zerocopy) sizes.uarg = msg_zerocopy_realloc(sk, size, tcp_write_queue_tail(sk)?.shinfo.destructor_arg ?? null);
+  const uarg = sizes.uarg;
   const err = yield* connectAndQueue(sk, msg, size, tsflags, sizes);
   if (err !== 0) {
     tcp_remove_empty_skb(sk);
-    if (sizes.fatal || sizes.copied + sizes.copied_syn === 0) return sendFailed(sk, flags, err);
+    if (sizes.fatal || sizes.copied + sizes.copied_syn === 0) {
+      if (uarg !== null) net_zcopy_put_abort(uarg);
+      return sendFailed(sk, flags, err);
+    }
   }
   if (sizes.copied > 0) {
     tcp_tx_timestamp(sk, tsflags);
     tcp_push(sk, flags, sizes.mss_now, tcp_sk(sk).nonagle, sizes.size_goal);
   }
-  if (zerocopy) {
-    zerocopyDone(sk, sk.sk_zckey);
-    sk.sk_zckey = u32add(sk.sk_zckey, 1);
-  }
+  if (uarg !== null) net_zcopy_put(uarg);
   return sizes.copied + sizes.copied_syn;
 }
 

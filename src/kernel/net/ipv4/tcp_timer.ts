@@ -582,6 +582,6 @@ function peerIsDead(tp: tcp_sock, elapsed: number): boolean {
 
 export function tcp_init_xmit_timers(sk: sock): void {
   inet_csk_init_xmit_timers(sk, tcp_write_timer, tcp_delack_timer, tcp_keepalive_timer);
-  tcp_sk(sk).pacing_timer = new hrtimer(() => tcp_pace_kick(sk), true);
-  tcp_sk(sk).compressed_ack_timer = new hrtimer(() => tcp_compressed_ack_kick(sk), true);
+  tcp_sk(sk).pacing_timer = new hrtimer(() => tcp_pace_kick(sk), true, 'tcp_pace_kick');
+  tcp_sk(sk).compressed_ack_timer = new hrtimer(() => tcp_compressed_ack_kick(sk), true, 'tcp_compressed_ack_kick');
 }

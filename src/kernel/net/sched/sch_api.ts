@@ -160,10 +160,14 @@ export class qdisc_watchdog {
 
   constructor(qdisc: Qdisc) {
     this.qdisc = qdisc;
-    this.timer = new hrtimer(() => {
-      __netif_schedule(qdisc_root_sleeping(qdisc));
-      return HRTIMER_NORESTART;
-    });
+    this.timer = new hrtimer(
+      () => {
+        __netif_schedule(qdisc_root_sleeping(qdisc));
+        return HRTIMER_NORESTART;
+      },
+      false,
+      'qdisc_watchdog',
+    );
   }
 }
 

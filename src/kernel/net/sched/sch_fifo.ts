@@ -47,11 +47,11 @@ function fifo_init(sch: Qdisc, options: Record<string, unknown> | null): number 
   const inBytes = sch.ops === bfifo_qdisc_ops;
   const dev = qdisc_dev(sch);
   const mtu = dev.mtu + PSCHED_MTU;
+  sch.limit = inBytes ? dev.tx_queue_len * mtu : dev.tx_queue_len;
   if (options !== null) {
     const error = fifo_change(sch, options);
     if (error !== 0) return error;
   }
-  if (sch.limit === 0) sch.limit = inBytes ? dev.tx_queue_len * mtu : dev.tx_queue_len;
   if (inBytes ? sch.limit >= mtu : sch.limit >= 1) sch.flags |= TCQ_F_CAN_BYPASS;
   return 0;
 }

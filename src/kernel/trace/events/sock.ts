@@ -3,32 +3,118 @@
 import type { sock } from '../../include/net/sock.ts';
 import { sock_net } from '../../include/net/sock.ts';
 import { MSG_PEEK } from '../../uapi/socket.ts';
-import { endpoints, pointer, protocolName, stateName } from '../print.ts';
-import type { EventFormats } from '../trace_event.ts';
+import { cast, number, rows, symbolic } from '../print_argument.ts';
+import type { EventSource, EventTable } from '../trace_event.ts';
+import {
+  AF_INET,
+  ENDPOINT_ADDRESSES,
+  ENDPOINT_ARGUMENTS,
+  ENDPOINT_PORTS,
+  ENDPOINT_PRINT,
+  family,
+  numberedStates,
+  protocol,
+  putAddresses,
+  putPorts,
+} from './common.ts';
 
-const length = (sk: sock, ret: number, flags: number): string => {
-  const copied = (flags & MSG_PEEK) === 0 && ret > 0 ? ret : 0;
-  return (
-    `sk address = ${pointer(sk)}, family = AF_INET protocol = ${protocolName(sk.sk_protocol)}, length = ${copied}, ` +
-    `error = ${ret < 0 ? ret : 0}, flags = 0x${flags.toString(16)}`
-  );
+const lengthEvent: EventSource<[sk: sock, ret: number, flags: number]> = {
+  fields: 'void * sk; __u16 family; __u16 protocol; int ret; int flags',
+  print: 'sk address = %p, family = %s protocol = %s, length = %d, error = %d, flags = 0x%x',
+  arguments: [
+    'sk',
+    family,
+    protocol,
+    number('!(REC->flags & 2) ? (REC->ret > 0 ? REC->ret : 0) : 0', (r) =>
+      (r.number('flags') & MSG_PEEK) === 0 ? Math.max(r.number('ret'), 0) : 0,
+    ),
+    number('REC->ret < 0 ? REC->ret : 0', (r) => Math.min(r.number('ret'), 0)),
+    'flags',
+  ],
+  assign: (record, sk, ret, flags) => {
+    record.pointer(sk);
+    record.u16(sk.skc_family);
+    record.u16(sk.sk_protocol);
+    record.u32(ret);
+    record.u32(flags);
+  },
 };
 
-export const sock_events: EventFormats = {
-  inet_sock_set_state: (sk, oldstate, newstate) =>
-    `family=AF_INET protocol=${protocolName(sk.sk_protocol)} ${endpoints(sk)} oldstate=${stateName(oldstate)} newstate=${stateName(newstate)}`,
-  sock_rcvqueue_full: (sk, skb) => `rmem_alloc=${sk.sk_rmem_alloc} truesize=${skb.truesize} sk_rcvbuf=${sk.sk_rcvbuf}`,
-  sock_exceed_buf_limit: (sk, allocated, kind) => {
-    const network = sock_net(sk);
-    const limits = sk.skc_prot.sysctl_mem?.(network) ?? [0, 0, 0];
-    return (
-      `proto:${sk.skc_prot.name} sysctl_mem=${limits.join(',')} allocated=${allocated} sysctl_rmem=${network.ipv4.sysctl_tcp_rmem[0]} ` +
-      `rmem_alloc=${sk.sk_rmem_alloc} sysctl_wmem=${network.ipv4.sysctl_tcp_wmem[0]} wmem_alloc=${sk.sk_wmem_alloc} ` +
-      `wmem_queued=${sk.sk_wmem_queued} kind=${kind === 0 ? 'SK_MEM_SEND' : 'SK_MEM_RECV'}`
-    );
+const NO_LIMITS: readonly number[] = [0, 0, 0];
+
+export const sock_events: EventTable = {
+  inet_sock_set_state: {
+    fields: `const void * skaddr; int oldstate; int newstate; ${ENDPOINT_PORTS}; __u16 protocol; ${ENDPOINT_ADDRESSES}`,
+    print: `family=%s protocol=%s ${ENDPOINT_PRINT} oldstate=%s newstate=%s`,
+    arguments: [family, protocol, ...ENDPOINT_ARGUMENTS, symbolic('oldstate', numberedStates), symbolic('newstate', numberedStates)],
+    assign: (record, sk, oldstate, newstate) => {
+      record.pointer(sk);
+      record.u32(oldstate);
+      record.u32(newstate);
+      putPorts(record, sk);
+      record.u16(sk.sk_protocol);
+      putAddresses(record, sk);
+    },
   },
-  inet_sk_error_report: (sk) => `family=AF_INET protocol=${protocolName(sk.sk_protocol)} ${endpoints(sk)} error=${sk.sk_err}`,
-  sk_data_ready: (sk) => `family=${sk.skc_family} protocol=${sk.sk_protocol} func=sock_def_readable`,
-  sock_send_length: length,
-  sock_recv_length: length,
+  sock_rcvqueue_full: {
+    fields: 'int rmem_alloc; unsigned int truesize; int sk_rcvbuf',
+    print: 'rmem_alloc=%d truesize=%u sk_rcvbuf=%d',
+    arguments: ['rmem_alloc', 'truesize', 'sk_rcvbuf'],
+    assign: (record, sk, skb) => {
+      record.packet(skb.packetId, 1);
+      record.u32(sk.sk_rmem_alloc);
+      record.u32(skb.truesize);
+      record.u32(sk.sk_rcvbuf);
+    },
+  },
+  sock_exceed_buf_limit: {
+    fields:
+      'char name[32]; long sysctl_mem[3]; long allocated; int sysctl_rmem; int rmem_alloc; int sysctl_wmem; int wmem_alloc; int wmem_queued; int kind',
+    print: 'proto:%s sysctl_mem=%ld,%ld,%ld allocated=%ld sysctl_rmem=%d rmem_alloc=%d sysctl_wmem=%d wmem_alloc=%d wmem_queued=%d kind=%s',
+    arguments: [
+      'name',
+      number('REC->sysctl_mem[0]', (r) => r.number('sysctl_mem', 0)),
+      number('REC->sysctl_mem[1]', (r) => r.number('sysctl_mem', 1)),
+      number('REC->sysctl_mem[2]', (r) => r.number('sysctl_mem', 2)),
+      'allocated', 'sysctl_rmem', 'rmem_alloc', 'sysctl_wmem', 'wmem_alloc', 'wmem_queued',
+      symbolic('kind', rows({ 0: 'SK_MEM_SEND', 1: 'SK_MEM_RECV' })),
+    ], // biome-ignore format: a row of fields
+    assign: (record, sk, allocated, kind) => {
+      const network = sock_net(sk);
+      const limits = sk.skc_prot.sysctl_mem?.(network) ?? NO_LIMITS;
+      record.chars(sk.skc_prot.name, 32);
+      for (let i = 0; i < 3; i++) record.u64(limits[i] ?? 0);
+      record.u64(allocated);
+      record.u32(network.ipv4.sysctl_tcp_rmem[0]);
+      record.u32(sk.sk_rmem_alloc);
+      record.u32(network.ipv4.sysctl_tcp_wmem[0]);
+      record.u32(sk.sk_wmem_alloc);
+      record.u32(sk.sk_wmem_queued);
+      record.u32(kind);
+    },
+  },
+  inet_sk_error_report: {
+    fields: `int error; ${ENDPOINT_PORTS}; __u16 protocol; ${ENDPOINT_ADDRESSES}`,
+    print: `family=%s protocol=%s ${ENDPOINT_PRINT} error=%d`,
+    arguments: [family, protocol, ...ENDPOINT_ARGUMENTS, 'error'],
+    assign: (record, sk) => {
+      record.u32(sk.sk_err);
+      putPorts(record, sk);
+      record.u16(sk.sk_protocol);
+      putAddresses(record, sk);
+    },
+  },
+  sk_data_ready: {
+    fields: 'const void * skaddr; __u16 family; __u16 protocol; unsigned long ip',
+    print: 'family=%u protocol=%u func=%ps',
+    arguments: ['family', 'protocol', cast('ip', 'void *')],
+    assign: (record, sk) => {
+      record.pointer(sk);
+      record.u16(AF_INET);
+      record.u16(sk.sk_protocol);
+      record.symbol('sock_def_readable');
+    },
+  },
+  sock_send_length: lengthEvent,
+  sock_recv_length: lengthEvent,
 };

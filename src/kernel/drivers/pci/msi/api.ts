@@ -25,6 +25,8 @@ function irqOfVector(pdev: pci_dev, vector: number): number {
   const known = pdev.msixIrqs[vector];
   if (known !== undefined) return known;
   const desc = irq_alloc_desc();
+  desc.chip = `PCI-MSIX-${pdev.dev.name}`;
+  desc.hwirq = vector;
   desc.affinity = leastLoadedCpu(desc);
   desc.route = (cpu) => pdev.slot.routeMsix(vector, kernel().percpu[cpu]!.cpu, desc.irq);
   desc.route(desc.affinity);

@@ -59,6 +59,7 @@ function igb_probe(pdev: pci_dev, _id: pci_device_id): number {
   const netdev = alloc_etherdev_mqs('eth%d', IGB_MAX_TX_QUEUES, IGB_MAX_RX_QUEUES);
   const adapter = new igb_adapter(netdev, pdev);
   netdev.priv = adapter;
+  netdev.parent = pdev.dev;
   pci_set_drvdata(pdev, netdev);
   netdev.netdev_ops = igb_netdev_ops;
   netdev.ethtool_ops = igb_ethtool_ops;
@@ -157,8 +158,8 @@ function igb_sw_init(adapter: igb_adapter): number {
 }
 
 function setupDeferredWork(adapter: igb_adapter): void {
-  adapter.watchdog_timer = new timer_list(() => igb_watchdog(adapter));
-  adapter.phy_info_timer = new timer_list(() => igb_update_phy_info(adapter));
+  adapter.watchdog_timer = new timer_list(() => igb_watchdog(adapter), 'igb_watchdog');
+  adapter.phy_info_timer = new timer_list(() => igb_update_phy_info(adapter), 'igb_update_phy_info');
   adapter.reset_task = new work_struct(() => igb_reset_task(adapter));
   adapter.watchdog_task = new work_struct(() => igb_watchdog_task(adapter));
 }

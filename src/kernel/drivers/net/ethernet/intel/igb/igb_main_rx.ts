@@ -11,6 +11,7 @@ import { e1000_adv_rx_desc_wb } from '../../../../../../hw/igb/e1000_desc.ts';
 import { kernel } from '../../../../../current.ts';
 import { NETIF_F_HW_VLAN_CTAG_RX, NETIF_F_RXALL, NETIF_F_RXCSUM, NETIF_F_RXHASH } from '../../../../../include/linux/netdevice.ts';
 import {
+  __skb_put,
   __vlan_hwaccel_put_tag,
   CHECKSUM_NONE,
   CHECKSUM_UNNECESSARY,
@@ -18,7 +19,6 @@ import {
   PKT_HASH_TYPE_L3,
   type sk_buff,
   skb_fill_page_desc,
-  skb_put,
   skb_record_rx_queue,
   skb_reserve,
   skb_set_hash,
@@ -122,7 +122,7 @@ function igb_build_skb(ring: igb_ring, buffer: igb_rx_buffer, size: number): sk_
   const skb = napi_build_skb(page, page.offset + buffer.page_offset - IGB_SKB_PAD, truesize);
   if (skb === null) return null;
   skb_reserve(skb, IGB_SKB_PAD);
-  skb_put(skb, size);
+  __skb_put(skb, size);
   buffer.page_offset ^= truesize;
   return skb;
 }
@@ -137,7 +137,7 @@ function igb_construct_skb(q_vector: igb_q_vector, ring: igb_ring, buffer: igb_r
   const skb = napi_alloc_skb(q_vector.napi.dev, IGB_RX_HDR_LEN);
   if (skb === null) return null;
   const headlen = Math.min(size, IGB_RX_HDR_LEN);
-  skb.mem.u8.set(page.mem.u8.subarray(from, from + headlen), skb_put(skb, headlen));
+  skb.mem.u8.set(page.mem.u8.subarray(from, from + headlen), __skb_put(skb, headlen));
   chargeCopy(kernel().copies.skbToSkb, headlen);
   if (size > headlen) {
     addFragment(skb, page, from + headlen, size - headlen, rxTruesize(ring));

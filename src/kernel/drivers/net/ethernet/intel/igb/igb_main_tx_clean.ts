@@ -124,7 +124,7 @@ export function igb_clean_tx_ring(ring: igb_ring): void {
   let i = ring.next_to_clean;
   while (i !== ring.next_to_use) {
     const first = ring.tx_buffer_info[i]!;
-    dev_kfree_skb_any(first.skb!);
+    dev_kfree_skb_any(first.skb!, 'igb_clean_tx_ring');
     first.skb = null;
     dma_unmap_single(ring.dev, first.dma, first.len, DMA_TO_DEVICE);
     first.len = 0;

@@ -5,7 +5,7 @@
 import * as D from '../../../../../../hw/igb/e1000_defines.ts';
 import { E1000_CTRL, E1000_EICS } from '../../../../../../hw/igb/e1000_regs.ts';
 import { kernel } from '../../../../../current.ts';
-import { dev_err } from '../../../../../include/linux/device.ts';
+import { dev_err, netdev_info } from '../../../../../include/linux/device.ts';
 import { type net_device, netdev_priv, netif_carrier_ok } from '../../../../../include/linux/netdevice.ts';
 import { msleep } from '../../../../../kernel/time/delay.ts';
 import { jiffies, mod_timer, round_jiffies } from '../../../../../kernel/time/timer.ts';
@@ -144,9 +144,4 @@ export function igb_reset_task(adapter: igb_adapter): void {
   if (stateHas(adapter, __IGB_DOWN) || stateHas(adapter, __IGB_RESETTING)) return;
   netdev_info(adapter.netdev, 'Reset adapter');
   igb_reinit_locked(adapter);
-}
-
-function netdev_info(dev: net_device, text: string): void {
-  const adapter = netdev_priv<igb_adapter>(dev);
-  kernel().printk(`igb ${adapter.pdev.dev.name} ${dev.name}: ${text}`);
 }
