@@ -4,6 +4,8 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { RunReport } from '../observe/report/run_report.ts';
 import { summarize } from '../observe/report/summary.ts';
+import { parseTraceFormats } from '../observe/trace/trace_formats.ts';
+import { formatSeconds } from '../sim/time.ts';
 import { loadTopology, type Override, type Topology } from '../topology/load.ts';
 import type { LoadedPrograms } from '../topology/programs.ts';
 import { runTopology } from '../topology/run.ts';
@@ -19,7 +21,9 @@ export interface RunFlags {
   until?: string;
   set?: string[];
   trace: string;
+  traceFormat: string;
   json?: boolean;
+  at?: string[];
 }
 
 /** Reads a topology file with the command line's changes applied. */
@@ -63,8 +67,16 @@ export async function runCommand(file: string, flags: RunFlags): Promise<number>
   const report = runTopology(topology, {
     directory,
     trace: flags.trace,
+    traceFormats: parseTraceFormats(flags.traceFormat),
     ...(flags.until === undefined ? {} : { untilNs: durationFlag('--until', flags.until) }),
     programs: await loadPrograms(topology),
+    views: flags.at ?? [],
+    onView: (host, at, line, lines) => {
+      progress.clear();
+      // The report alone is the output that programs read.
+      const stream = flags.json === true ? process.stderr : process.stdout;
+      stream.write(`== ${formatSeconds(at, 6)} ${host}: ${line}\n${lines.map((text) => `${text}\n`).join('')}\n`);
+    },
     onProgress: (virtualNs, frames) => progress.update(virtualNs, frames),
   });
   progress.clear();

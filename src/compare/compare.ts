@@ -21,7 +21,9 @@ export interface CompareOptions {
 
 export const DEFAULT_TOLERANCE_NS = NSEC_PER_MSEC;
 export const IGNORABLE_PROTOCOLS: readonly Protocol[] = ['tcp', 'udp', 'icmp', 'arp', 'ip', 'other'];
-export const IGNORABLE: readonly string[] = [...KINDS, ...IGNORABLE_PROTOCOLS];
+/** Leaves out what carries nothing but an acknowledgment: how many there are depends on how packets fall into interrupts. Probes and SACK stay. */
+export const PURE_ACKS = 'acks';
+export const IGNORABLE: readonly string[] = [...KINDS, PURE_ACKS, ...IGNORABLE_PROTOCOLS];
 /** Differences of a flow that are kept; all are counted. */
 const KEPT = 100;
 
@@ -136,10 +138,13 @@ class Side {
   units = 0;
   ended = false;
 
-  constructor(open: Opener, pairings: ReadonlyMap<number, Pairing>, ours: boolean) {
+  readonly #withoutAcks: boolean;
+
+  constructor(open: Opener, pairings: ReadonlyMap<number, Pairing>, ours: boolean, withoutAcks: boolean) {
     this.#stream = new PacketStream(open());
     this.#pairings = pairings;
     this.#ours = ours;
+    this.#withoutAcks = withoutAcks;
   }
 
   /** Takes one packet. */
@@ -155,6 +160,7 @@ class Side {
     if (pairing === undefined) return;
     this.#units.length = 0;
     unitsOf(packet, flow, pairing, this.#units);
+    if (this.#withoutAcks && this.#units[0]!.plainAck) return;
     this.units += this.#units.length;
     const direction = pairing.directions[this.#units[0]!.direction];
     const queue = this.#ours ? direction.ours : direction.theirs;
@@ -170,7 +176,7 @@ export function compareCaptures(openOurs: Opener, openTheirs: Opener, options: C
   const pairings = matchFlows(flowsOf(openOurs), flowsOf(openTheirs))
     .filter(({ ours, theirs }) => !ignored.has((ours ?? theirs)!.protocol))
     .map(({ ours, theirs }) => new Pairing(ours, theirs, ignored, toleranceNs));
-  stream(openOurs, openTheirs, pairings);
+  stream(openOurs, openTheirs, pairings, ignored.has(PURE_ACKS));
   return summarize(pairings.map((pairing) => pairing.finish()));
 }
 
@@ -187,9 +193,9 @@ function flowsOf(open: Opener): readonly Flow[] {
 }
 
 /** Second pass: both captures side by side, whichever is behind. */
-function stream(openOurs: Opener, openTheirs: Opener, pairings: readonly Pairing[]): void {
-  const ours = new Side(openOurs, byIndex(pairings, 0), true);
-  const theirs = new Side(openTheirs, byIndex(pairings, 1), false);
+function stream(openOurs: Opener, openTheirs: Opener, pairings: readonly Pairing[], withoutAcks: boolean): void {
+  const ours = new Side(openOurs, byIndex(pairings, 0), true, withoutAcks);
+  const theirs = new Side(openTheirs, byIndex(pairings, 1), false, withoutAcks);
   while (!ours.ended || !theirs.ended) {
     if (theirs.ended || (!ours.ended && ours.units <= theirs.units)) ours.advance();
     else theirs.advance();

@@ -41,6 +41,8 @@ export class Unit {
   duplicates = 0;
   /** The window that its sender had was closed. */
   closed = false;
+  /** It acknowledges, and nothing else: no data, no probe, no SACK. */
+  plainAck = false;
 
   constructor(packet: Packet, direction: 0 | 1, length: number) {
     this.frame = packet.frame;
@@ -136,6 +138,7 @@ function follow(unit: Unit, flow: Flow): void {
     own.acknowledged = Math.max(own.acknowledged, unit.acknowledgment);
     own.lastWindow = unit.window;
   }
+  unit.plainAck = unit.pureAck && unit.sequence === own.high && unit.sack.length === 0;
   own.high = Math.max(own.high, unit.end);
   note(unit, own);
 }

@@ -133,6 +133,21 @@ export class Cpu {
     }
   }
 
+  /** Looks at the machine from this CPU as it is now: what kernel functions charge meanwhile is given back, and no tracer hears of them. */
+  observe<T>(look: () => T): T {
+    const [outer, clock, tracer] = [this_cpu, this.clock, this.tracer];
+    this_cpu = this;
+    this.tracer = null;
+    if (clock < this.simulation.now) this.clock = this.simulation.now;
+    try {
+      return look();
+    } finally {
+      this.clock = clock;
+      this.tracer = tracer;
+      this_cpu = outer;
+    }
+  }
+
   #enterStep(): void {
     this.#stepping = true;
     const now = this.simulation.now;

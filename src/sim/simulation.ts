@@ -14,6 +14,9 @@ export class Simulation {
   #until: Nanoseconds = Number.POSITIVE_INFINITY;
   #stopped = false;
   #nextPacketId = 1;
+  /** Those who look at the world at an instant, earliest first, and that of the first. */
+  readonly #watches: { time: Nanoseconds; look: () => void }[] = [];
+  #watchAt: Nanoseconds = Number.POSITIVE_INFINITY;
   /** Events run so far. */
   events = 0;
 
@@ -59,11 +62,32 @@ export class Simulation {
   }
 
   /**
+   * Calls `look` when everything that happens up to and at `time` has happened. It is no event: whether somebody looks changes nothing, not even the order of
+   * what is due at the same time. `look` must not change anything either.
+   */
+  watch(time: Nanoseconds, look: () => void): void {
+    const later = this.#watches.findIndex((other) => other.time > time);
+    this.#watches.splice(later < 0 ? this.#watches.length : later, 0, { time, look });
+    this.#watchAt = this.#watches[0]!.time;
+  }
+
+  /** The clock is about to pass `time`. */
+  #lookBefore(time: Nanoseconds): void {
+    while (this.#watchAt < time) {
+      const { time: instant, look } = this.#watches.shift()!;
+      this.#watchAt = this.#watches[0]?.time ?? Number.POSITIVE_INFINITY;
+      if (instant > this.#now) this.#now = instant;
+      look();
+    }
+  }
+
+  /**
    * Moves the clock to `time` without going through the queue, if nothing else is due until then (an event for exactly `time` was
    * scheduled earlier and would have to run first). Lets a CPU go on with its next step at no cost when the rest of the world is quiet.
    */
   advanceIfQuiet(time: Nanoseconds): boolean {
     if (time >= this.#queue.nextTime() || time > this.#until || this.#stopped) return false;
+    if (time > this.#watchAt) this.#lookBefore(time);
     this.#now = time;
     this.events++;
     return true;
@@ -77,11 +101,15 @@ export class Simulation {
     while (!this.#stopped) {
       const timer = queue.popDue(until);
       if (timer === null) break;
+      if (timer.expires > this.#watchAt) this.#lookBefore(timer.expires);
       this.#now = timer.expires;
       this.events++;
       timer.fire();
     }
-    if (!this.#stopped && Number.isFinite(until) && until > this.#now) this.#now = until;
+    if (!this.#stopped && Number.isFinite(until) && until > this.#now) {
+      if (until > this.#watchAt) this.#lookBefore(until);
+      this.#now = until;
+    }
   }
 
   /** Ends `run` after the event that is running. */

@@ -5,6 +5,7 @@ import { CaptureSession } from '../observe/capture/capture_session.ts';
 import { kernelVersion, type ReportedHost, type RunReport, reportDrops, reportHost } from '../observe/report/run_report.ts';
 import { writeKernelLog, writeLog, writeReport } from '../observe/report/write_report.ts';
 import { selectEvents } from '../observe/trace/event_selection.ts';
+import type { TraceFormat } from '../observe/trace/trace_formats.ts';
 import { NSEC_PER_MSEC, NSEC_PER_SEC } from '../sim/time.ts';
 import type { Process } from '../user/sys.ts';
 import { startProgram } from '../user/sys.ts';
@@ -15,18 +16,24 @@ import type { Topology } from './load.ts';
 import { Network, START_NS } from './network.ts';
 import { commandProgram, type LoadedPrograms, type NamedProgram, programOf } from './programs.ts';
 import { attachTrace } from './traces.ts';
+import { attachViews, parseView, type ViewListener } from './views.ts';
 
 export interface RunOptions {
   /** Where the files go. */
   readonly directory: string;
   /** `--trace`: see observe/trace/event_selection.ts. */
   readonly trace: string;
+  /** `--trace-format`: text unless told otherwise. */
+  readonly traceFormats?: readonly TraceFormat[];
   /** End of the run in virtual ns after the start of the programs; by default when all is done, after 10 minutes at the latest. */
   readonly untilNs?: number;
   readonly programs?: LoadedPrograms;
   readonly onProgress?: (virtualNs: number, frames: number) => void;
   /** What programs print, line by line. */
   readonly onOutput?: (host: string, line: string) => void;
+  /** Views of hosts at instants, each as `--at` has it, and who is shown them. */
+  readonly views?: readonly string[];
+  readonly onView?: ViewListener;
 }
 
 const LONGEST_RUN_NS = 600 * NSEC_PER_SEC;
@@ -60,6 +67,7 @@ export function runTopology(topology: Topology, options: RunOptions, guest: Gues
   // Mistakes in scripts, commands and the selection of events are found before anything is written.
   selectEvents(options.trace);
   const planned = planPrograms(topology, options);
+  const views = (options.views ?? []).map((text) => parseView(text, Object.keys(topology.hosts)));
   const network = new Network(topology, guest?.unplugged ?? null);
   guest?.start(network);
   for (const host of network.hosts) configure(network, host);
@@ -68,10 +76,12 @@ export function runTopology(topology: Topology, options: RunOptions, guest: Gues
   for (const host of network.hosts) host.endSetup();
   const session = new CaptureSession(options.directory, APPLICATION, network.names());
   const finishCaptures = attachCaptures(network, session);
-  const trace = attachTrace(network, options.directory, options.trace);
+  const trace = attachTrace(network, options.directory, options.trace, options.traceFormats);
+  const showLeftViews = attachViews(network, views, options.onView ?? (() => undefined));
   const started = startPrograms(network, topology, planned);
   planFaults(network);
   runToTheEnd(network, started, options, guest);
+  showLeftViews();
   finishCaptures();
   const end = network.simulation.now;
   const frames = network.wireFrames;

@@ -1,5 +1,5 @@
 /** The built command line as its users start it, in a folder of their own. */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, rmdirSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -47,12 +47,12 @@ export interface Ended {
 }
 
 /** Runs `truewire ARGS` in a folder, output piped. */
-export function truewire(folder: string, ...args: string[]): Ended {
-  const { status, stdout, stderr, error } = spawnSync(process.execPath, [MAIN, ...args], {
-    cwd: folder,
-    encoding: 'utf8',
-    maxBuffer: 1 << 28,
+export async function truewire(folder: string, ...args: string[]): Promise<Ended> {
+  return await new Promise((resolveEnded, reject) => {
+    execFile(process.execPath, [MAIN, ...args], { cwd: folder, maxBuffer: 1 << 28 }, (error, out, err) => {
+      const code = error?.code ?? 0;
+      if (typeof code === 'number') resolveEnded({ code, out, err });
+      else reject(error);
+    });
   });
-  if (error !== undefined) throw error;
-  return { code: status ?? -1, out: stdout, err: stderr };
 }

@@ -4,8 +4,9 @@
  */
 import { IgbDevice, type IgbOptions } from '../../src/hw/igb/igb_device.ts';
 import { Dma } from '../../src/machine/dma.ts';
-import { type MemorySection, PhysicalMemory } from '../../src/machine/memory.ts';
+import { type MemorySection, PhysicalMemory, SECTION_SIZE } from '../../src/machine/memory.ts';
 import { type PciDevice, type PcieTiming, type PciHost, pcieDefaults } from '../../src/machine/pci.ts';
+import type { ByteHeap } from '../../src/sim/byte_heap.ts';
 import { Simulation } from '../../src/sim/simulation.ts';
 import { type Frame, FramePool } from '../../src/wire/frame.ts';
 import type { WireEnd } from '../../src/wire/port.ts';
@@ -101,6 +102,7 @@ export class RecordingEnd implements WireEnd {
   }
   send(frame: Frame, time: number): number {
     const start = Math.max(time, this.freeAt);
+    if (frame.summed > 0 && frame.block.sum(frame.sumFrom, frame.summed) !== frame.sum) throw new Error('the remembered sum is wrong');
     this.sent.push({ bytes: frame.bytes().slice(), time: start, id: frame.id, queue: frame.queue });
     this.freeAt = start + frame.wireBytes * 8;
     this.#pool.release(frame);
@@ -117,13 +119,15 @@ export interface Message {
 
 /** A machine with one slot: memory, DMA, and a list of the interrupts that came. */
 export class TestMachine implements PciHost {
-  readonly memory = new PhysicalMemory('test');
-  readonly dma = new Dma(this.memory);
+  readonly memory: PhysicalMemory;
+  readonly dma: Dma;
   readonly timing: PcieTiming;
   readonly messages: Message[] = [];
   readonly section: MemorySection;
   #next = 0;
-  constructor(timing: PcieTiming) {
+  constructor(timing: PcieTiming, heap: ByteHeap) {
+    this.memory = new PhysicalMemory('test', SECTION_SIZE, heap);
+    this.dma = new Dma(this.memory);
     this.timing = timing;
     this.section = this.memory.grow()!;
   }
@@ -151,7 +155,7 @@ export interface Received {
 
 export class TestDriver {
   readonly simulation = new Simulation(1);
-  readonly pool = new FramePool();
+  readonly pool = new FramePool(this.simulation.bytes);
   readonly machine: TestMachine;
   readonly device: IgbDevice;
   readonly end: RecordingEnd;
@@ -159,7 +163,7 @@ export class TestDriver {
   readonly #rxRings: { base: number; buffers: number; next: number }[] = [];
 
   constructor(options: Partial<IgbOptions> = {}, timing: Partial<PcieTiming> = {}) {
-    this.machine = new TestMachine({ ...pcieDefaults, ...timing });
+    this.machine = new TestMachine({ ...pcieDefaults, ...timing }, this.simulation.bytes);
     this.device = new IgbDevice('nic', this.simulation, this.pool, { mac, autonegotiationNs: 1000, ...options });
     this.end = new RecordingEnd(this.pool);
     this.device.attach(this.machine);

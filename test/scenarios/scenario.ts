@@ -25,17 +25,15 @@ export interface RunSettings {
 }
 
 const directories: string[] = [];
+afterAll(() => {
+  for (const directory of directories) rmSync(directory, { recursive: true, force: true });
+});
 
 /** A folder that is gone when the test file is over. */
 export function temporaryFolder(): string {
-  if (directories.length === 0) afterAll(removeAll);
   const directory = mkdtempSync(join(tmpdir(), 'truewire-run-'));
   directories.push(directory);
   return directory;
-}
-
-function removeAll(): void {
-  for (const directory of directories.splice(0)) rmSync(directory, { recursive: true, force: true });
 }
 
 /** The example topologies, by file name. */

@@ -143,7 +143,8 @@ export class Interrupts {
   #start(vector: number, time: Nanoseconds): void {
     this.#quietUntil[vector] = time + this.#intervals[vector]!;
     this.#device.registers.add(R.E1000_IAC, 1);
-    this.#device.host.msix(this.#device, vector, time);
+    // An enable that was applied late lets out a message only now: it cannot be sent in the past.
+    this.#device.host.msix(this.#device, vector, Math.max(time, this.#device.simulation.now));
   }
 
   // --- registers ---

@@ -52,7 +52,7 @@ export class NicCapture implements NicObserver {
     const flags = PACKET_INBOUND | receptionType(frame.u8, frame.start) | (frame.badFcs ? PACKET_CRC_ERROR : 0);
     const captured = Math.min(frame.length, this.#snapLen);
     const comment = dropped === null ? null : `not passed to the host: ${dropped}`;
-    const hash = rssHash === 0 ? -1 : rssHash;
+    const hash = rssHash === 0 ? -1 : rssHash >>> 0;
     this.#point.writer.packet(0, time, frame.u8, frame.start, captured, frame.length, flags, frame.id, queue, hash, comment);
     if (dropped !== null) this.#point.dropped++;
   }

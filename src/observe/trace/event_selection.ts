@@ -11,6 +11,8 @@ const DEFAULT_SYSTEMS: readonly string[] = ['net', 'tcp', 'sock', 'skb', 'napi',
 export interface TraceSelection {
   readonly events: readonly ChosenEvent[];
   readonly functionGraph: boolean;
+  /** Where the recorder must list the tasks it sees: filters look there. */
+  readonly tasks: TracedTask[];
 }
 
 export class TraceSelectionError extends Error {
@@ -25,8 +27,8 @@ interface Word {
   readonly filterAt: number;
 }
 
-/** `tasks` are those of the recorder whose records the filters will see. */
-export function selectEvents(text: string, tasks: readonly TracedTask[] = []): TraceSelection {
+export function selectEvents(text: string): TraceSelection {
+  const tasks: TracedTask[] = [];
   const chosen = new Map<TraceEvent, EventFilter | null>();
   let functionGraph = false;
   for (const word of words(text)) {
@@ -35,7 +37,7 @@ export function selectEvents(text: string, tasks: readonly TracedTask[] = []): T
     else for (const [event, filter] of filtered(word, text, tasks)) chosen.set(event, either(chosen.get(event), filter));
   }
   const events = trace_events.filter((event) => chosen.has(event));
-  return { events: events.map((event) => ({ event, filter: chosen.get(event) ?? null })), functionGraph };
+  return { events: events.map((event) => ({ event, filter: chosen.get(event) ?? null })), functionGraph, tasks };
 }
 
 /** An event that is asked for twice: what either wants. */

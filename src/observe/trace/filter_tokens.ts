@@ -2,7 +2,7 @@
 
 /** A filter that says nothing of sense: where, what was read and what was expected. */
 export class FilterError extends Error {
-  override readonly name = 'FilterError';
+  override readonly name: string = 'FilterError';
   /** Of the filter's text, from 1. */
   readonly column: number;
 

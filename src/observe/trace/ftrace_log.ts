@@ -1,6 +1,5 @@
 /** trace.txt as `cat /sys/kernel/tracing/trace` prints it with the nop tracer. */
 import { closeSync } from 'node:fs';
-import { isHardware } from './hardware_events.ts';
 import { TextBuffer } from './text_buffer.ts';
 import { cpuCount, type TracedHost } from './trace_context.ts';
 import { openLog, writeLog } from './trace_output.ts';
@@ -40,10 +39,14 @@ export class FtraceLog implements TraceLog {
   readonly #prefix: LinePrefix;
   readonly #text = new RecordText();
 
+  /** Ids of the events that were asked for: others may be recorded for other logs. */
+  readonly #shown: boolean[] = [];
+
   /** Throws CaptureWriteError. */
-  constructor(path: string, hosts: readonly TracedHost[], tasks: readonly TracedTask[]) {
+  constructor(path: string, hosts: readonly TracedHost[], tasks: readonly TracedTask[], shown: ReadonlySet<number>) {
     this.#path = path;
     this.#fd = openLog(path);
+    for (const id of shown) this.#shown[id] = true;
     this.#prefix = new LinePrefix(tasks);
     this.#out.text(ftraceHeader(hosts));
   }
@@ -52,7 +55,7 @@ export class FtraceLog implements TraceLog {
     const out = this.#out;
     for (let i = 0; i < count; i++) {
       cursor.moveTo(order[i]!);
-      if (isHardware(cursor.type)) continue;
+      if (this.#shown[cursor.type] !== true) continue;
       out.reserve();
       this.#prefix.write(cursor, out);
       this.#text.write(cursor, out);

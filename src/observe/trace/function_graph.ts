@@ -25,6 +25,9 @@ ${hostLines(hosts)}#     TIME        CPU  TASK/PID         DURATION             
 interface Call {
   readonly id: number;
   readonly start: number;
+  /** Whose call, and how deep: when it turns out not to be a leaf because it sleeps, another task runs already. */
+  readonly task: task_struct;
+  readonly depth: number;
 }
 
 /** The calls of one task (or of a CPU's interrupts) and the entry that is not printed yet. */
@@ -59,8 +62,9 @@ export class FunctionGraph implements CallTracer {
   enter(cpu: Cpu, id: number): void {
     this.#printPending(cpu);
     const cost = cpu.costs[id] ?? 0;
-    const call = { id, start: cpu.clock - cost };
-    this.#stack(cpu).calls.push(call);
+    const { calls } = this.#stack(cpu);
+    const call = { id, start: cpu.clock - cost, task: this.#current(cpu), depth: calls.length };
+    calls.push(call);
     this.#pending[cpu.id] = call;
   }
 
@@ -72,35 +76,40 @@ export class FunctionGraph implements CallTracer {
     const indent = '  '.repeat(calls.length);
     if (this.#pending[cpu.id] === call) {
       this.#pending[cpu.id] = null;
-      this.#line(cpu, call.start, `${duration} |  ${indent}${nameOf(id)}();`);
+      this.#line(cpu, call.task, call.start, `${duration} |  ${indent}${nameOf(id)}();`);
     } else {
       this.#printPending(cpu);
-      this.#line(cpu, cpu.clock, `${duration} |  ${indent}} /* ${nameOf(id)} */`);
+      this.#line(cpu, call.task, cpu.clock, `${duration} |  ${indent}} /* ${nameOf(id)} */`);
     }
   }
 
   #comment(cpu: Cpu, text: string): void {
     this.#printPending(cpu);
-    this.#line(cpu, cpu.clock, `${NO_DURATION} |  ${'  '.repeat(this.#stack(cpu).calls.length)}/* ${text} */`);
+    const indent = '  '.repeat(this.#stack(cpu).calls.length);
+    this.#line(cpu, this.#current(cpu), cpu.clock, `${NO_DURATION} |  ${indent}/* ${text} */`);
   }
 
   #printPending(cpu: Cpu): void {
     const call = this.#pending[cpu.id];
     if (call == null) return;
     this.#pending[cpu.id] = null;
-    const depth = this.#stack(cpu).calls.indexOf(call);
-    this.#line(cpu, call.start, `${NO_DURATION} |  ${'  '.repeat(Math.max(depth, 0))}${nameOf(call.id)}() {`);
+    this.#line(cpu, call.task, call.start, `${NO_DURATION} |  ${'  '.repeat(call.depth)}${nameOf(call.id)}() {`);
   }
 
-  #line(cpu: Cpu, time: number, text: string): void {
-    const { comm, pid } = taskName(this.#host, cpu);
+  #current(cpu: Cpu): task_struct {
+    return this.#host.kernel.percpu[cpu.id]!.current;
+  }
+
+  #line(cpu: Cpu, task: task_struct, time: number, text: string): void {
+    const comm = commOf(task);
+    const { pid } = task;
     const stamp = formatSeconds(time, 6).padStart(12);
     const who = `${comm.slice(0, 7).padStart(7)}-${String(pid).padEnd(6)}`;
     this.#file.line(time, `${stamp} | ${String(this.#host.firstCpu + cpu.id).padStart(3)})  ${who}| ${text}`);
   }
 
   #stack(cpu: Cpu): Stack {
-    const pid = this.#host.kernel.percpu[cpu.id]!.current.pid;
+    const { pid } = this.#current(cpu);
     // Each CPU has an idle task of its own, all with pid 0.
     const key = pid === 0 ? -1 - cpu.id : pid;
     let stack = this.#stacks.get(key);

@@ -36,12 +36,12 @@ export const nicReceive = hardwareEvent(
 );
 /** Descriptors that the device has and has not done with, of a ring's `size`. */
 export const nicRing = hardwareEvent(2, 'nic', 'ring', '__data_loc char[] nic; __data_loc char[] ring; u32 queue; u32 used; u32 size');
-/** A frame's last bit has left a cable's end; `serialised` is how long it took, `arrival` when it will be on the other side. */
+/** A frame arrives at a cable's other end, or is lost there: `departed` is when its last bit had left this one, `serialised` how long that took. */
 export const wireFrame = hardwareEvent(
   3,
   'wire',
   'frame',
-  '__data_loc char[] wire; __data_loc char[] from; u32 len; u32 serialised; __data_loc char[] fate; u64 arrival',
+  '__data_loc char[] wire; __data_loc char[] from; u32 len; u32 serialised; u64 departed; __data_loc char[] fate',
 );
 
 export const hardware_events: readonly TraceEvent[] = [nicTransmit, nicReceive, nicRing, wireFrame];

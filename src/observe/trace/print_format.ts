@@ -100,7 +100,7 @@ class Values implements FieldValues {
   }
 }
 
-function fieldWriter(field: Field, conversion: Conversion): Writer {
+export function fieldWriter(field: Field, conversion: Conversion): Writer {
   const { offset } = field;
   switch (conversion.letter) {
     case 's':

@@ -46,7 +46,7 @@ type Slot = (a: never, b: never, c: never, d: never, e: never, f: never) => void
 export class TraceRecorder {
   readonly record = new TraceRecord(BUFFER_BYTES);
   readonly cursor: TraceCursor;
-  readonly tasks: TracedTask[] = [];
+  readonly tasks: TracedTask[];
   readonly logs: TraceLog[] = [];
   /** Called for each record of a kernel as it is made, with the cursor on it. */
   onRecord: ((host: TracedHost) => void) | null = null;
@@ -59,9 +59,10 @@ export class TraceRecorder {
   #lastTask: task_struct | null = null;
   #lastTaskId = 0;
 
-  /** `now` is the simulation's present. */
-  constructor(now: () => number) {
+  /** `now` is the simulation's present; tasks that are seen are listed in `tasks`. */
+  constructor(now: () => number, tasks: TracedTask[] = []) {
     this.#now = now;
+    this.tasks = tasks;
     this.cursor = new TraceCursor(this.record);
   }
 

@@ -19,6 +19,7 @@ import type { Sleeping } from '../../kernel/include/linux/sched.ts';
 import { netdev_update_features } from '../../kernel/net/core/dev.ts';
 import { errnoName } from '../../kernel/uapi/errno.ts';
 import { CommandError, type Output, refuse } from './command.ts';
+import { setRss, showRss } from './ethtool_rss.ts';
 import {
   showChannels,
   showCoalescing,
@@ -70,6 +71,8 @@ const ACTIONS: Readonly<Record<string, Action>> = {
   '-k': view(showFeatures),
   '--show-offload': view(showFeatures),
   '--show-features': view(showFeatures),
+  '-x': showRss,
+  '-X': setRss,
   '-G': setter('get_ringparam', 'set_ringparam', { rx: 'rx_pending', tx: 'tx_pending' }),
   '-C': setter('get_coalesce', 'set_coalesce', { 'rx-usecs': 'rx_coalesce_usecs', 'tx-usecs': 'tx_coalesce_usecs' }),
   '-L': setter('get_channels', 'set_channels', { combined: 'combined_count', rx: 'rx_count', tx: 'tx_count' }),

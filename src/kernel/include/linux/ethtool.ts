@@ -8,6 +8,8 @@ export interface ethtool_drvinfo { driver: string; version: string; fw_version: 
 export interface ethtool_link_ksettings { speed: number; duplex: number; autoneg: boolean; port: number; supported: string[]; advertising: string[] } // biome-ignore format: short
 export interface ethtool_pauseparam { autoneg: boolean; rx_pause: boolean; tx_pause: boolean } // biome-ignore format: short
 
+export interface ethtool_rxfh_param { hfunc: string; indir: number[]; key: Uint8Array | null; rings: number } // biome-ignore format: short
+
 export interface ethtool_ops {
   get_drvinfo?(dev: net_device): ethtool_drvinfo;
   get_link?(dev: net_device): boolean;
@@ -23,5 +25,8 @@ export interface ethtool_ops {
   set_pauseparam?(dev: net_device, pause: ethtool_pauseparam): number;
   /** Names and values of `ethtool -S`, in the driver's order. */
   get_ethtool_stats?(dev: net_device): [name: string, value: number][];
+  get_rxfh_indir_size?(dev: net_device): number;
+  get_rxfh?(dev: net_device): ethtool_rxfh_param;
+  set_rxfh?(dev: net_device, indir: readonly number[] | null, key: Uint8Array | null): number;
   self_test?(dev: net_device, offline: boolean): [name: string, result: number][];
 }

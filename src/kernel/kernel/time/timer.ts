@@ -19,7 +19,6 @@ import { raise_softirq_irqoff } from '../softirq.ts';
 const LVL_BITS = 6;
 const LVL_SIZE = 1 << LVL_BITS;
 const LVL_MASK = LVL_SIZE - 1;
-const LVL_CLK_SHIFT = 3;
 const LVL_DEPTH = 9;
 const WHEEL_SIZE = LVL_SIZE * LVL_DEPTH;
 /** The list of a bucket that is being expired. */

@@ -13,7 +13,12 @@ import { call_netdevice_notifiers } from './dev_notifier.ts';
 
 export function linkwatch_init(network: net): void {
   const work = new work_struct(() => linkwatch_event(state));
-  const state: linkwatchState = { events: [], nextevent: 0, work, timer: new timer_list(() => void schedule_work(work), 'delayed_work_timer_fn') };
+  const state: linkwatchState = {
+    events: [],
+    nextevent: 0,
+    work,
+    timer: new timer_list(() => void schedule_work(work), 'delayed_work_timer_fn'),
+  };
   network.linkwatch = state;
 }
 

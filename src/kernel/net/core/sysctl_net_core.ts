@@ -2,6 +2,7 @@
 import type { net } from '../../include/net/net_namespace.ts';
 import { type fixed, proc_dointvec, proc_dointvec_minmax, proc_dou8vec_minmax, type sysctl_registry } from '../../kernel/sysctl.ts';
 import { ENOENT } from '../../uapi/errno.ts';
+import { NETDEV_RSS_KEY_LEN } from '../ethtool/common.ts';
 import { SOCK_MIN_RCVBUF, SOCK_MIN_SNDBUF } from './sock_mem.ts';
 
 const INT_MAX = 0x7fff_ffff;
@@ -25,9 +26,16 @@ export function sysctl_core_init(network: net): void {
   add('max_skb_frags', proc_dointvec_minmax(core, 'sysctl_max_skb_frags', 1, 17));
   add('gro_normal_batch', proc_dointvec_minmax(core, 'gro_normal_batch', 1, INT_MAX));
   add('high_order_alloc_disable', proc_dointvec_minmax(core, 'high_order_alloc_disable', 0, 1));
+  add('netdev_rss_key', { get: () => rssKeyText(network), set: null });
   add('warnings', proc_dointvec(core, 'warnings'));
   addWeights(network, sysctls);
   add('default_qdisc', defaultQdisc(network));
+}
+
+/** All zero until a driver has asked for it. */
+function rssKeyText({ kernel }: net): string {
+  const key = kernel.netdev_rss_key ?? new Uint8Array(NETDEV_RSS_KEY_LEN);
+  return [...key].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
 }
 
 /** net.core.dev_weight is how much work a softirq may do for the stack itself; the biases scale it for each direction. */

@@ -1,7 +1,7 @@
 /** net/ethtool/common.c: the key of receive side scaling. */
 import { kernel } from '../../current.ts';
 
-const NETDEV_RSS_KEY_LEN = 52;
+export const NETDEV_RSS_KEY_LEN = 52;
 
 /** The host's one key (sysctl net.core.netdev_rss_key): random, made when it is first asked for. */
 export function netdev_rss_key(): Uint8Array {

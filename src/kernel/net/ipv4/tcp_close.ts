@@ -289,7 +289,7 @@ function resetConnectionState(sk: sock): void {
   tp.window_clamp = 0;
   tp.delivered = tp.delivered_ce = tp.received_ce = 0;
   if (tp.icsk_ca_initialized) tp.icsk_ca_ops.release?.(sk);
-  tp.icsk_ca_priv = null;
+  tp.icsk_ca_priv = tp.icsk_ca_ops.newPriv?.() ?? null;
   tp.icsk_ca_initialized = false;
   tcp_set_ca_state(sk, TCP_CA_Open);
   tp.is_sack_reneg = false;

@@ -91,10 +91,10 @@ export function tcp_openreq_init_rwin(req: request_sock, sk_listener: sock, dst:
 export function tcp_ca_openreq_child(sk: sock, dst: dst_entry): void {
   const icsk = inet_csk(sk);
   const ca = sock_net(sk).tcp_cong_list[dst_metric(dst, RTAX_CC_ALGO) - 1];
-  icsk.icsk_ca_priv = null;
   icsk.icsk_ca_initialized = false;
   if (ca !== undefined) icsk.icsk_ca_ops = ca;
   else if (!icsk.icsk_ca_setsockopt) tcp_assign_congestion_control(sk);
+  icsk.icsk_ca_priv = icsk.icsk_ca_ops.newPriv?.() ?? null;
   tcp_set_ca_state(sk, TCP_CA_Open);
 }
 

@@ -43,7 +43,7 @@ it('a queue that does not move is found, told of and reset by ndo_tx_timeout', (
   a.nic.writel(0x3828, 0, pair.simulation.now);
   a.xmit(() => a.frame(b, 100));
   // The watchdog asks for the check every two seconds; it is made when the ring is cleaned next: here by a message of the vector.
-  pair.run(5 * SECOND);
+  pair.run(4 * SECOND);
   const vector = a.adapter.tx_ring[0]!.q_vector;
   a.nic.writel(0x1520, vector.eims_value, pair.simulation.now);
   pair.run(MS);

@@ -119,7 +119,7 @@ export class Side {
 
 export class Pair {
   readonly simulation = new Simulation();
-  readonly pool = new FramePool();
+  readonly pool = new FramePool(this.simulation.bytes);
   readonly cable: Cable;
   readonly a: Side;
   readonly b: Side;

@@ -33,6 +33,7 @@ import {
   type igb_ring,
   NON_Q_VECTORS,
 } from './igb.ts';
+import { igb_get_rxfh, igb_get_rxfh_indir_size, igb_set_rxfh } from './igb_ethtool_rss.ts';
 import { igb_get_ethtool_stats } from './igb_ethtool_stats.ts';
 import { igb_setup_srrctl } from './igb_main_config.ts';
 import { igb_reinit_queues } from './igb_main_open.ts';
@@ -269,4 +270,7 @@ export const igb_ethtool_ops: ethtool_ops = {
   get_pauseparam: igb_get_pauseparam,
   set_pauseparam: igb_set_pauseparam,
   get_ethtool_stats: igb_get_ethtool_stats,
+  get_rxfh_indir_size: igb_get_rxfh_indir_size,
+  get_rxfh: igb_get_rxfh,
+  set_rxfh: igb_set_rxfh,
 };

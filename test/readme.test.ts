@@ -1,0 +1,92 @@
+/** README.md does what it says: every command in it is run, in a folder of its own, and its example topology, too. */
+import { existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { build, type Ended, truewire } from './cli/truewire.ts';
+import { expectGoodEnd, runText, temporaryFolder } from './scenarios/scenario.ts';
+
+const readme = readFileSync('README.md', 'utf8');
+const scripts = (JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> }).scripts;
+
+interface Fence {
+  readonly language: string;
+  readonly text: string;
+}
+
+const fences: Fence[] = [...readme.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)].map(([, language = '', text = '']) => ({ language, text }));
+
+/** Commands of all fences, without their comments, and those that stand in the text. */
+const commands = [
+  ...fences.flatMap(({ language, text }) => (language === '' ? text.split('\n').filter((line) => /^(npm|npx|node) /.test(line)) : [])),
+  ...[...readme.matchAll(/`((?:npx|npm) [^`\n]+)`/g)].map(([, command = '']) => command),
+].map((line) => line.replace(/\s+#.*$/, '').trim());
+
+/** Words as a shell would make them: quotes keep blanks and stars. */
+const words = (line: string): string[] => [...line.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, bare]) => quoted ?? bare ?? '');
+
+/** A folder that looks like a clone to a command: what it writes stays in there. */
+function clone(): string {
+  const folder = temporaryFolder();
+  symlinkSync(resolve('topologies'), join(folder, 'topologies'));
+  mkdirSync(join(folder, 'captures'));
+  symlinkSync(resolve('captures/linux'), join(folder, 'captures', 'linux'));
+  return folder;
+}
+
+beforeAll(build, 180_000);
+
+const NPX = 'npx truewire ';
+const truewireCommands = [...new Set(commands.filter((command) => command.startsWith(NPX)))];
+
+it('has no commands but npm’s own and truewire', () => {
+  expect(truewireCommands.length).toBeGreaterThan(4);
+  const others = commands.filter((command) => !command.startsWith(NPX));
+  const parts = new Set(others.flatMap((command) => command.split(' && ')));
+  for (const part of parts)
+    expect(part === 'npm ci' || (/^npm \w+$/.test(part) && scripts[part.replace(/^npm (run )?/, '')] !== undefined), part).toBe(true);
+});
+
+describe.concurrent('the command', () => {
+  it('npm start leaves the files that are listed', async () => {
+    const start = scripts.start!;
+    expect(start).toMatch(/^node dist\/cli\/main\.js run topologies\/two-hosts\.yaml/);
+    expect(scripts.prestart).toBe('npm run build');
+    const folder = clone();
+    const { code, out, err } = await truewire(folder, ...words(start).slice(2));
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(out).toContain('leaks: 0');
+    const listing = fences.find(({ text }) => text.startsWith('captures/two-hosts/'))!.text;
+    const names = [...listing.matchAll(/^ {2}([\w.-]+)/gm)].map(([, name = '']) => name);
+    expect(names.length).toBeGreaterThan(4);
+    for (const name of names) expect(existsSync(join(folder, 'captures', 'two-hosts', name)), name).toBe(true);
+  });
+
+  for (const command of truewireCommands) {
+    it(`${command} works`, async () => {
+      const { code, out, err }: Ended = await truewire(clone(), ...words(command).slice(2));
+      expect({ code, err }).toEqual({ code: 0, err: '' });
+      expect(out.length).toBeGreaterThan(100);
+      if (command.includes('--json')) expect(JSON.parse(out)).toMatchObject({ leaks: 0 });
+    });
+  }
+});
+
+it('npm test checks types and style and runs the tests', () => {
+  expect(scripts.pretest).toBe('npm run build');
+  for (const part of ['typecheck', 'lint', 'vitest run']) expect(scripts.test).toContain(part);
+});
+
+it('the example topology runs, and loses what it says', () => {
+  const yaml = fences.filter(({ language }) => language === 'yaml');
+  expect(yaml).toHaveLength(1);
+  const outcome = runText('readme.yaml', yaml[0]!.text);
+  expectGoodEnd(outcome);
+  expect(outcome.report.drops.filter(({ reason }) => reason === 'lost on the wire')).toMatchObject([{ count: 1 }]);
+  expect(outcome.report.hosts.client!.snmp.TcpRetransSegs).toBe(1);
+});
+
+it('links to files that exist', () => {
+  const links = [...readme.matchAll(/\]\(([^)#:]+)\)/g)].map(([, path = '']) => path);
+  expect(links.length).toBeGreaterThan(3);
+  expect(links.filter((path) => !existsSync(path))).toEqual([]);
+});
