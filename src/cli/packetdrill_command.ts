@@ -109,9 +109,9 @@ function verdictOf(
       bug: false,
     };
   } catch (error) {
-    if (error instanceof UsageError || error instanceof CaptureWriteError) throw error;
-    const syntax = error instanceof ScriptSyntaxError;
-    const line = syntax ? error.line : 0;
+    if (error instanceof CaptureWriteError) throw error;
+    const syntax = error instanceof ScriptSyntaxError || error instanceof UsageError;
+    const line = error instanceof ScriptSyntaxError ? error.line : 0;
     // A fault of ours in one script must not hide what the others have to say.
     const message = syntax
       ? error.message

@@ -5,46 +5,35 @@
  * Everything happens in virtual time, so the verdict is always the same. An event costs a few microseconds, as it does on real hardware: with none, round
  * trips would measure 0 and much of TCP would behave as it never does.
  */
-import { type Sleeping, TASK_INTERRUPTIBLE, TASK_RUNNING, type task_struct } from '../kernel/include/linux/sched.ts';
-import type { sk_buff } from '../kernel/include/linux/skbuff.ts';
-import { cond_resched, current, schedule, set_current_state, try_to_wake_up } from '../kernel/kernel/sched.ts';
-import { skb_copy_bits } from '../kernel/net/core/skbuff_bits.ts';
+import { type Sleeping, TASK_RUNNING } from '../kernel/include/linux/sched.ts';
 import { this_cpu } from '../machine/cpu.ts';
-import { Timer } from '../sim/event_queue.ts';
-import { NSEC_PER_MSEC, NSEC_PER_SEC, NSEC_PER_USEC } from '../sim/time.ts';
+import { NSEC_PER_SEC, NSEC_PER_USEC } from '../sim/time.ts';
 import { inet_addr, type Process, type Sys, startProgram } from '../user/sys.ts';
-import type { CallAction, CodeAction, CommandAction, EventTime, PacketAction, Script, ScriptEvent } from './ast.ts';
+import type { CallAction, CodeAction, CommandAction, PacketAction, Script, ScriptEvent } from './ast.ts';
 import type { CallWorld } from './call_support.ts';
 import { findCall } from './calls.ts';
 import { CodeRecorder } from './code.ts';
-import { compareHeaders, compareOptions, joinSegments } from './compare.ts';
-import { Connection } from './connection.ts';
+import type { Connection } from './connection.ts';
 import { TUN_NAME } from './defaults.ts';
 import { Mismatch, mismatch, ScriptSyntaxError, TestFailure } from './failures.ts';
 import { ScriptHost } from './host.ts';
 import type { RunOptions } from './options.ts';
-import { IcmpSpec, readPacket, TcpPacket } from './packet.ts';
+import type { TcpPacket } from './packet.ts';
 import { Recording } from './recording.ts';
+import { ScriptClock } from './script_clock.ts';
 import { type ReadScript, Shell } from './shell.ts';
-import { checkTime, type DueTime, secondsText, tolerance } from './times.ts';
+import { checkTime, type DueTime } from './times.ts';
+import { Wire } from './wire.ts';
 
 /** What a script's event costs before it happens. */
 const INJECT_NS = 30 * NSEC_PER_USEC;
 const CALL_NS = 15 * NSEC_PER_USEC;
 const OUTBOUND_NS = 5 * NSEC_PER_USEC;
-/** The clock starts this far into a jiffy, as packetdrill takes care that it does. */
-const JIFFY_OFFSET_NS = 250 * NSEC_PER_USEC;
-/** A multiple of every jiffy and of the 10 ms ticks that user programs see; long enough after boot for stamps to be other than 0. */
-const START_GRID_NS = 20 * NSEC_PER_MSEC;
-const WARM_UP_NS = 10 * NSEC_PER_SEC;
-/** How long after its time an outbound packet is waited for. */
-const PACKET_PATIENCE_US = 2_000_000;
 /** How long a call waits for a blocking one to end. */
 const CALL_PATIENCE_NS = NSEC_PER_SEC;
 /** No script takes longer than this. */
 const LIFETIME_NS = 24 * 3600 * NSEC_PER_SEC;
 const SIGPIPE = 13;
-const FIRST_REMOTE_PORT = 38_113;
 
 /** What became of a script. */
 export interface Verdict {
@@ -58,11 +47,6 @@ export interface Verdict {
   readonly virtualUs: number;
   /** What the script's commands and code printed. */
   readonly output: readonly string[];
-}
-
-interface Captured {
-  readonly bytes: Uint8Array;
-  readonly time: number;
 }
 
 /** A blocking call that is under way. */
@@ -98,35 +82,27 @@ function refuse(script: Script, text: string): never {
 }
 
 class ScriptRun implements CallWorld {
-  readonly connections: Connection[] = [];
   readonly descriptors = new Map<number, number>();
   readonly localAddress: number;
   readonly remoteAddress: number;
   readonly bindPort: number;
   readonly connectPort: number;
   readonly toleranceUs: number;
-  startNs = 0;
   sys: Sys = null as unknown as Sys;
 
-  /** The connection that packets belong to. */
-  #underTest: Connection | null = null;
   readonly #script: Script;
   readonly #options: RunOptions;
   readonly #host: ScriptHost;
+  readonly #clock: ScriptClock;
+  readonly #wire: Wire;
   readonly #shell: Shell;
   readonly #code: CodeRecorder;
-  readonly #captured: Captured[] = [];
   readonly #output: string[] = [];
-  /** The task that waits for a packet or an instant. */
-  #sleeper: task_struct | null = null;
   #blocked: Blocked | null = null;
   #failure: Error | null = null;
   #finished = false;
-  #nextRemotePort = FIRST_REMOTE_PORT;
-  /** The event that is being done, and when the one before was due. */
+  /** The event that is being done. */
   #event: ScriptEvent;
-  #due: DueTime = { kind: 'absolute', us: 0, endUs: 0, anchorUs: 0 };
-  #previous: { readonly event: ScriptEvent; readonly us: number } | null = null;
 
   constructor(script: Script, options: RunOptions, host: ScriptHost, readScript: ReadScript) {
     this.#script = script;
@@ -137,10 +113,19 @@ class ScriptRun implements CallWorld {
     this.bindPort = options.bindPort;
     this.connectPort = options.connectPort;
     this.toleranceUs = options.toleranceUs;
+    this.#clock = new ScriptClock(host, options);
+    this.#wire = new Wire(this.#clock, host, options, this, () => this.#collect());
     this.#shell = new Shell(readScript);
     this.#code = new CodeRecorder(script.path);
     this.#event = script.events[0]!;
-    host.tun.taps.push((skb, outgoing) => this.#tap(skb, outgoing));
+  }
+
+  get connections(): Connection[] {
+    return this.#wire.connections;
+  }
+
+  get startNs(): number {
+    return this.#clock.startNs;
   }
 
   get files(): ReadonlyMap<string, Uint8Array> {
@@ -158,7 +143,7 @@ class ScriptRun implements CallWorld {
       ok: failure === null,
       message: failure?.message ?? '',
       line: failure instanceof TestFailure ? failure.line : 0,
-      virtualUs: Math.max(0, this.#us(Math.min(simulation.now, this.#host.machine.cpus[0]!.clock))),
+      virtualUs: Math.max(0, this.#clock.us(Math.min(simulation.now, this.#host.machine.cpus[0]!.clock))),
       output: [...this.#shell.output, ...this.#output],
     };
   }
@@ -192,11 +177,11 @@ class ScriptRun implements CallWorld {
 
   *#everything(): Sleeping<void> {
     yield* this.#setUp();
-    yield* this.#start();
+    yield* this.#clock.start();
     for (const event of this.#script.events) {
       this.#event = event;
       yield* this.#runEvent(event);
-      this.#previous = { event, us: this.#due.us };
+      this.#clock.end(event);
       if (this.#failure !== null) return;
     }
     if (this.#script.cleanupCommand !== null) yield* this.#command(this.#script.cleanupCommand, 'cleanup command');
@@ -235,58 +220,10 @@ class ScriptRun implements CallWorld {
     );
   }
 
-  *#start(): Sleeping<void> {
-    const earliest = this_cpu.clock + WARM_UP_NS;
-    this.startNs = Math.ceil(earliest / START_GRID_NS) * START_GRID_NS + JIFFY_OFFSET_NS;
-    yield* this.#sleepUntil(this.startNs);
-  }
-
-  /* Time */
-
-  #us(ns: number): number {
-    return Math.floor((ns - this.startNs) / NSEC_PER_USEC);
-  }
-
-  get #nowUs(): number {
-    return this.#us(this_cpu.clock);
-  }
-
-  /** Relative times count from now; of a packet that follows another one in, from when that was due, so that delays do not add up. */
-  #dueTime(time: EventTime, event: ScriptEvent): DueTime {
-    const inbound = (which: ScriptEvent): boolean => which.action.type === 'packet' && which.action.inbound;
-    if (time.kind === 'absolute' || time.kind === 'absoluteRange') return { ...time, anchorUs: 0 };
-    const previous = this.#previous;
-    const anchorUs = previous !== null && inbound(previous.event) && inbound(event) ? previous.us : this.#nowUs;
-    return { kind: time.kind, us: time.us + anchorUs, endUs: time.endUs + anchorUs, anchorUs };
-  }
-
-  /** Sleeps until an instant, or until it is woken. */
-  *#sleepUntil(ns: number): Sleeping<void> {
-    yield* cond_resched();
-    if (this_cpu.clock >= ns) return;
-    const task = current();
-    const timer = new Timer('packetdrill', () => this.#host.onCpu(() => try_to_wake_up(task)));
-    this.#host.simulation.at(Math.max(ns, this.#host.simulation.now), timer);
-    set_current_state(TASK_INTERRUPTIBLE);
-    yield* schedule();
-    this.#host.simulation.cancel(timer);
-  }
-
-  *#waitForEvent(what: string, costNs: number): Sleeping<void> {
-    yield* this.#sleepUntil(this.startNs + this.#due.us * NSEC_PER_USEC);
-    this_cpu.charge(costNs);
-    yield* cond_resched();
-    if (this.#previous !== null) checkTime(this.#due, this.#nowUs, this.#tolerance(), what);
-  }
-
-  #tolerance(): number {
-    return tolerance(this.#due.us, this.#previous?.us ?? null, this.#options.toleranceUs, this.#options.tolerancePercent);
-  }
-
   /* Events */
 
   *#runEvent(event: ScriptEvent): Sleeping<void> {
-    this.#due = this.#dueTime(event.time, event);
+    this.#clock.begin(event);
     const { action } = event;
     try {
       switch (action.type) {
@@ -323,15 +260,15 @@ class ScriptRun implements CallWorld {
   }
 
   *#runCommand({ text }: CommandAction): Sleeping<void> {
-    yield* this.#waitForEvent('command', CALL_NS);
+    yield* this.#clock.waitForEvent('command', CALL_NS);
     const before = this.#shell.output.length;
     const status = yield* this.#shell.run(text);
     if (status !== 0) mismatch(`'${text.trim()}' exited with status ${status} ${this.#shell.output.slice(before).join('\n')}`.trim());
   }
 
   *#runCode({ text }: CodeAction, { line }: ScriptEvent): Sleeping<void> {
-    yield* this.#waitForEvent('data collection for code', CALL_NS);
-    const connection = this.#underTest;
+    yield* this.#clock.waitForEvent('data collection for code', CALL_NS);
+    const connection = this.#wire.underTest;
     if (connection === null) return mismatch('no socket to use for code');
     yield* this.#code.record(this.sys, connection.liveFd, line, text);
   }
@@ -341,7 +278,7 @@ class ScriptRun implements CallWorld {
   *#runCall(call: CallAction, event: ScriptEvent): Sleeping<void> {
     yield* this.#awaitBlocked();
     if (call.endUs !== null) return yield* this.#startBlocking(call, event);
-    yield* this.#waitForEvent('system call start', CALL_NS);
+    yield* this.#clock.waitForEvent('system call start', CALL_NS);
     yield* findCall(call.name)(this, call);
   }
 
@@ -350,14 +287,14 @@ class ScriptRun implements CallWorld {
   }
 
   setUnderTest(connection: Connection): void {
-    this.#underTest = connection;
+    this.#wire.underTest = connection;
   }
 
   /** Starts the call in a task of its own and waits until it sleeps or is over. */
   *#startBlocking(call: CallAction, event: ScriptEvent): Sleeping<void> {
     if (this.#blocked !== null) mismatch('blocking system call while another blocking system call is already in progress');
-    yield* this.#waitForEvent('system call start', CALL_NS);
-    const due = this.#due;
+    yield* this.#clock.waitForEvent('system call start', CALL_NS);
+    const { due } = this.#clock;
     const endUs = call.endUs! + due.anchorUs;
     const process = this.sys.spawn((sys) =>
       this.#blockingTask(sys, call, event, { kind: due.kind, us: endUs, endUs, anchorUs: due.anchorUs }, due.us),
@@ -372,22 +309,17 @@ class ScriptRun implements CallWorld {
     sys.ignoreSignal(SIGPIPE);
     let returnedUs = -1;
     const world = this.#worldOf(sys, () => {
-      returnedUs = this.#nowUs;
+      returnedUs = this.#clock.nowUs;
     });
     try {
       yield* findCall(call.name)(world, call);
-      checkTime(
-        end,
-        returnedUs,
-        tolerance(end.us, startUs, this.#options.toleranceUs, this.#options.tolerancePercent),
-        'system call return',
-      );
+      checkTime(end, returnedUs, this.#clock.toleranceSince(end.us, startUs), 'system call return');
     } catch (error) {
       if (error instanceof Mismatch) this.#blocked!.failure = this.#failureOf(event, error);
       else throw error;
     }
     this.#blocked!.done = true;
-    this.#wake();
+    this.#clock.wake();
     return 0;
   }
 
@@ -410,169 +342,20 @@ class ScriptRun implements CallWorld {
   /** Waits a while for a blocking call that is under way. */
   *#awaitBlocked(): Sleeping<void> {
     const deadline = this_cpu.clock + CALL_PATIENCE_NS;
-    while (this.#blocked !== null && !this.#blocked.done && this_cpu.clock < deadline) yield* this.#sleepWatching(deadline);
+    while (this.#blocked !== null && !this.#blocked.done && this_cpu.clock < deadline) yield* this.#clock.sleepWatching(deadline);
     this.#collect();
-  }
-
-  *#sleepWatching(deadline: number): Sleeping<void> {
-    this.#sleeper = current();
-    yield* this.#sleepUntil(deadline);
-    this.#sleeper = null;
-  }
-
-  #wake(): void {
-    if (this.#sleeper !== null) try_to_wake_up(this.#sleeper);
   }
 
   /* Packets */
 
   *#runPacket({ inbound, packet }: PacketAction): Sleeping<void> {
-    const connection = this.#connectionFor(packet, inbound);
+    const connection = this.#wire.connectionFor(packet, inbound);
     if (inbound) {
-      yield* this.#waitForEvent('inbound packet', INJECT_NS);
-      this.#inject(packet, connection);
+      yield* this.#clock.waitForEvent('inbound packet', INJECT_NS);
+      this.#wire.inject(packet, connection);
       return;
     }
     this_cpu.charge(OUTBOUND_NS);
-    yield* this.#expect(packet as TcpPacket, connection);
-  }
-
-  /** The connection that a script's packet belongs to: that under test, or a new one that a listener would make of it. */
-  #connectionFor(packet: TcpPacket | IcmpSpec, inbound: boolean): Connection {
-    const current = this.#underTest;
-    if (packet instanceof TcpPacket) {
-      if (inbound && (current === null || current.state === 'listening')) return this.#passiveConnection(packet);
-      if (!inbound && packet.syn && !packet.ack && current?.state === 'activeConnecting') {
-        current.state = 'activeSynSent';
-        current.scriptLocalIsn = packet.seq;
-      }
-    }
-    return current ?? mismatch('no matching socket for script packet');
-  }
-
-  #passiveConnection(packet: TcpPacket): Connection {
-    const connection = new Connection();
-    connection.state = 'passivePacketReceived';
-    connection.remoteIsn = packet.seq;
-    connection.remoteAddress = this.remoteAddress;
-    connection.remotePort = this.#nextRemotePort++;
-    connection.localAddress = this.localAddress;
-    connection.localPort = this.bindPort;
-    this.connections.unshift(connection);
-    this.#underTest = connection;
-    return connection;
-  }
-
-  #inject(packet: TcpPacket | IcmpSpec, connection: Connection): void {
-    if (packet instanceof IcmpSpec) {
-      const { remoteAddress, localAddress, localPort, remotePort } = connection;
-      this.#host.inject(packet.bytes(remoteAddress, localAddress, localPort, remotePort, connection.localSequence(packet.seq)), 0);
-      return;
-    }
-    if (connection.state === 'passiveSynackSent' && packet.ack) connection.state = 'passiveSynackAcked';
-    else if (connection.state === 'activeSynSent' && packet.syn && packet.ack) {
-      connection.state = 'activeSynAcked';
-      connection.remoteIsn = packet.seq;
-    }
-    const live = connection.toLive(packet, this.#options.tcpTsEcrScaled);
-    this.#host.inject(live.bytes(), this.#options.mss);
-  }
-
-  /** Keeps what leaves, with the time at which it did. */
-  #tap(skb: sk_buff, outgoing: boolean): void {
-    if (!outgoing) return;
-    const bytes = new Uint8Array(skb.len);
-    skb_copy_bits(skb, 0, bytes, 0, skb.len);
-    this.#captured.push({ bytes, time: this_cpu.clock });
-    this.#wake();
-  }
-
-  /** The next packet, or several that together are what one line of the script says. */
-  *#expect(script: TcpPacket, connection: Connection): Sleeping<void> {
-    if (connection.state === 'passivePacketReceived' && script.syn && script.ack) connection.scriptLocalIsn = script.seq;
-    const segments: TcpPacket[] = [];
-    let payload = 0;
-    do {
-      const live = yield* this.#nextPacket(connection);
-      if (connection.state === 'passivePacketReceived' && script.syn && script.ack) {
-        connection.state = 'passiveSynackSent';
-        connection.liveLocalIsn = live.seq;
-      }
-      connection.toScript(live);
-      if (segments.length > 0) this.#checkContinuation(script, segments, live, payload);
-      segments.push(live);
-      payload += live.payloadBytes;
-    } while (payload < script.payloadBytes && !this.#options.strictSegments);
-    const actual = joinSegments(segments);
-    try {
-      this.#verify(script, actual, connection, payload);
-    } catch (error) {
-      if (!(error instanceof Mismatch)) throw error;
-      mismatch(`${error.message}\n${this.#dump('script', script, this.#due.us)}\n${this.#dump('actual', actual, this.#us(actual.time))}`);
-    }
-  }
-
-  #verify(script: TcpPacket, actual: TcpPacket, connection: Connection, payload: number): void {
-    if (payload !== script.payloadBytes) mismatch(`live packet payload: expected ${script.payloadBytes} bytes vs actual ${payload} bytes`);
-    if (!actual.ipChecksumGood) mismatch('bad outbound IP checksum');
-    connection.mapTimestamp(actual, script);
-    compareHeaders(script, actual, true);
-    compareOptions(
-      script,
-      actual,
-      this.#options.tcpTsTickUs,
-      tolerance(this.#due.us, 0, this.#options.toleranceUs, this.#options.tolerancePercent),
-    );
-    if (!actual.payloadZero) mismatch('incorrect outbound data payload');
-    checkTime(this.#due, this.#us(actual.time), this.#tolerance(), 'outbound packet');
-  }
-
-  /** A segment that goes on where the one before ended: same headers, same size unless it is the last. */
-  #checkContinuation(script: TcpPacket, segments: readonly TcpPacket[], live: TcpPacket, payload: number): void {
-    const previous = segments.at(-1)!;
-    try {
-      compareHeaders(previous, live, false);
-      if (live.payloadBytes < script.payloadBytes - payload && live.payloadBytes !== previous.payloadBytes)
-        mismatch(
-          `fragment payload: expected ${previous.payloadBytes} bytes vs actual ${live.payloadBytes} bytes; ` +
-            `total payload: expected ${script.payloadBytes} bytes vs actual ${payload + live.payloadBytes} bytes`,
-        );
-    } catch (error) {
-      if (!(error instanceof Mismatch)) throw error;
-      const actual = [...segments, live].map((segment, i) => this.#dump(`actual #${i}`, segment, this.#us(segment.time)));
-      mismatch([error.message, this.#dump('   script', script, this.#due.us), ...actual].join('\n'));
-    }
-  }
-
-  #dump(what: string, packet: TcpPacket, us: number): string {
-    return `${what} packet: ${secondsText(us).padStart(9)} ${packet.toString()}`;
-  }
-
-  /** The next packet of the connection; those of others are passed over. */
-  *#nextPacket(connection: Connection): Sleeping<TcpPacket> {
-    const sinceLast = Math.max(this.#due.us, this.#due.endUs) - (this.#previous?.us ?? 0);
-    const patience = Math.trunc(sinceLast / 1e6) * 1_000_000 + PACKET_PATIENCE_US;
-    const deadline = this.#due.kind === 'any' ? this.startNs + LIFETIME_NS : this_cpu.clock + patience * NSEC_PER_USEC;
-    for (;;) {
-      this.#collect();
-      const captured = this.#captured.shift();
-      if (captured === undefined) {
-        if (this_cpu.clock >= deadline) mismatch('Timed out waiting for packet');
-        yield* this.#sleepWatching(deadline);
-        continue;
-      }
-      const packet = readPacket(captured.bytes, captured.time);
-      if (packet !== null && this.#belongs(packet, connection)) return packet;
-    }
-  }
-
-  #belongs(packet: TcpPacket, connection: Connection): boolean {
-    if (connection.sends(packet)) return true;
-    if (connection.state !== 'activeSynSent' || !packet.syn || packet.ack) return false;
-    if (packet.dest !== connection.remoteAddress || packet.dport !== connection.remotePort) return false;
-    connection.localAddress = packet.source;
-    connection.localPort = packet.sport;
-    connection.liveLocalIsn = packet.seq;
-    return true;
+    yield* this.#wire.expect(packet as TcpPacket, connection);
   }
 }

@@ -19,7 +19,13 @@ export type PrintArgument =
   /** A field by its name. */
   | string
   | { readonly kind: 'symbolic'; readonly field: string; readonly rows: readonly SymbolRow[] }
-  | { readonly kind: 'flags'; readonly field: string; readonly expression: string; readonly rows: readonly SymbolRow[] }
+  | {
+      readonly kind: 'flags';
+      readonly field: string;
+      readonly expression: string;
+      readonly resolved: string;
+      readonly rows: readonly SymbolRow[];
+    }
   /** Bytes in hex without separator, as many as another field says. */
   | { readonly kind: 'hexBytes'; readonly field: string; readonly length: string }
   /** One argument or another: `condition ? a : b`, the alternative a text. */
@@ -43,11 +49,12 @@ export const rows = (table: Readonly<Record<number, string>>, constant = (value:
   Object.entries(table).map(([key, name]) => ({ value: Number(key), name, constant: constant(Number(key)) }));
 
 export const symbolic = (field: string, table: readonly SymbolRow[]): PrintArgument => ({ kind: 'symbolic', field, rows: table });
-/** `expression` stands in the format file where it is not just the field. */
-export const flags = (field: string, table: readonly SymbolRow[], expression = `REC->${field}`): PrintArgument => ({
+/** `expression` stands in the format file where it is not just the field; `resolved` is the same in terms that all readers evaluate. */
+export const flags = (field: string, table: readonly SymbolRow[], expression = `REC->${field}`, resolved = expression): PrintArgument => ({
   kind: 'flags',
   field,
   expression,
+  resolved,
   rows: table,
 });
 export const cast = (field: string, type: string): PrintArgument => ({ kind: 'cast', field, expression: `(${type})REC->${field}` });
@@ -68,7 +75,7 @@ export function argumentText(argument: PrintArgument, isDynamic: (field: string)
     case 'symbolic':
       return `__print_symbolic(REC->${argument.field}, ${braces(argument.rows, resolved)})`;
     case 'flags':
-      return `__print_flags(${argument.expression}, "|", ${braces(argument.rows, resolved)})`;
+      return `__print_flags(${resolved ? argument.resolved : argument.expression}, "|", ${braces(argument.rows, resolved)})`;
     case 'hexBytes':
       return `__print_hex_str(REC->${argument.field}, REC->${argument.length})`;
     case 'choice':

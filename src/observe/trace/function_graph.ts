@@ -3,12 +3,13 @@
  * nothing is one line; to know that, an entry waits until the next thing happens on its CPU.
  */
 
+import type { task_struct } from '../../kernel/include/linux/sched.ts';
 import { function_costs } from '../../kernel/trace/function_costs.ts';
 import { type CallTracer, type Cpu, this_cpu } from '../../machine/cpu.ts';
 import { formatSeconds } from '../../sim/time.ts';
 import { hostLines } from './ftrace_log.ts';
 import { TextBuffer } from './text_buffer.ts';
-import { type TracedHost, taskName } from './trace_context.ts';
+import { commOf, type TracedHost } from './trace_context.ts';
 import type { TraceCursor } from './trace_cursor.ts';
 import type { TraceFile } from './trace_file.ts';
 import { RecordText } from './trace_text.ts';

@@ -107,8 +107,9 @@ export class TextBuffer {
     this.decimal(from[at + 3]!);
   }
 
-  /** `%5lu.%06lu` from nanoseconds: what is below a microsecond is cut off. */
-  seconds(ns: number): void {
+  /** `%5lu.%06lu` from nanoseconds, rounded to microseconds as ftrace does. */
+  seconds(exactNs: number): void {
+    const ns = exactNs + 500;
     const seconds = Math.floor(ns / NANOSECONDS);
     for (let limit = 10_000; limit > 1 && seconds < limit; limit /= 10) this.byte(32);
     this.decimal(seconds);

@@ -48,8 +48,3 @@ const IDLE_COMM = '<idle>';
 
 /** A task's name as it is shown: all idle tasks have the same. */
 export const commOf = (task: task_struct): string => (task.pid === 0 ? IDLE_COMM : task.comm);
-
-export function taskName(host: TracedHost, cpu: Cpu): { comm: string; pid: number } {
-  const task = host.kernel.percpu[cpu.id]!.current;
-  return { comm: commOf(task), pid: task.pid };
-}

@@ -1,4 +1,4 @@
-/** tc: `qdisc add|replace|change|del dev DEV root|parent P [handle H:] KIND [limit N]` and `[-s] qdisc [show [dev DEV]]`, as iproute2 prints it. */
+/** tc: `qdisc add|replace|change|del dev DEV root|parent P [handle H:] KIND [limit N] [delay TIME]` and `[-s] qdisc [show [dev DEV]]`, as iproute2 prints it. */
 import { kernel } from '../../kernel/current.ts';
 import type { net_device } from '../../kernel/include/linux/netdevice.ts';
 import type { Sleeping } from '../../kernel/include/linux/sched.ts';
@@ -123,12 +123,25 @@ function occupied(dev: net_device, parent: number): boolean {
 
 const SIZES: Readonly<Record<string, number>> = { '': 1, b: 1, k: 1024, kb: 1024, m: 1048576, mb: 1048576, p: 1 };
 
-/** Pairs of a name and a number, which may have a unit of size. */
+const TIMES_NS: Readonly<Record<string, number>> = { ns: 1, us: 1e3, usec: 1e3, ms: 1e6, msec: 1e6, s: 1e9, sec: 1e9 };
+
+/** ns; without a unit it is µs. */
+function readTime(word: string): number {
+  const match = /^(\d+(?:\.\d+)?)([a-z]*)$/i.exec(word);
+  const unit = TIMES_NS[match?.[2]!.toLowerCase() || 'us'];
+  return match === null || unit === undefined ? refuse('tc', word, 'a time such as 10ms') : Math.round(Number(match[1]) * unit);
+}
+
+/** Pairs of a name and a number, which may have a unit of size; `delay` is a time. */
 function readOptions(words: Words): Record<string, unknown> {
   const options: Record<string, unknown> = {};
   while (words.more) {
     const name = words.take('an option');
     const word = words.take(`a value for ${name}`);
+    if (name === 'delay' || name === 'latency') {
+      options['delay'] = readTime(word);
+      continue;
+    }
     const match = /^(\d+)([a-z]*)$/i.exec(word);
     options[name] = match === null ? word : Number(match[1]) * (SIZES[match[2]!.toLowerCase()] ?? refuse('tc', word, 'a number'));
   }

@@ -180,7 +180,7 @@ export const timer_events: EventTable = {
       'bucket_expiry',
       number('REC->flags & 0x0003FFFF', (r) => r.number('flags') & 0x3ffff),
       number('REC->flags >> 22', (r) => r.number('flags') >>> BUCKET_SHIFT),
-      flags('flags', TIMER_ROWS, `REC->flags & ${TIMER_FLAGS}`),
+      flags('flags', TIMER_ROWS, `REC->flags & ${TIMER_FLAGS}`, 'REC->flags & 0x003C0000'),
     ],
     assign: (record, timer, bucket_expiry) => {
       record.pointer(timer);

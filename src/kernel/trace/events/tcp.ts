@@ -6,6 +6,7 @@ import { tcp_sk } from '../../include/linux/tcp.ts';
 import type { request_sock } from '../../include/net/request_sock.ts';
 import { reset_reasons } from '../../include/net/rstreason.ts';
 import type { sock } from '../../include/net/sock.ts';
+import { sock_gen_cookie } from '../../net/core/sock_life.ts';
 import { iphdr, tcphdr } from '../../uapi/in.ts';
 import { named, symbolic } from '../print_argument.ts';
 import type { EventSource, EventTable } from '../trace_event.ts';
@@ -32,7 +33,7 @@ const socketEvent: EventSource<[sk: sock]> = {
     record.pointer(sk);
     putPorts(record, sk);
     putAddresses(record, sk);
-    record.u64(sk.skc_cookie);
+    record.u64(sock_gen_cookie(sk));
   },
 };
 
@@ -114,7 +115,7 @@ export const tcp_events: EventTable = {
       putPorts(record, sk);
       putAddresses(record, sk);
       record.pointer(sk);
-      record.u64(sk.skc_cookie);
+      record.u64(sock_gen_cookie(sk));
     },
   },
   tcp_retransmit_synack: {
@@ -165,7 +166,7 @@ export const tcp_events: EventTable = {
       record.u32(tp.snd_wnd);
       record.u32(tp.srtt_us >> 3);
       record.u32(tp.rcv_wnd);
-      record.u64(sk.skc_cookie);
+      record.u64(sock_gen_cookie(sk));
       record.skb(skb);
       record.pointer(sk);
     },
