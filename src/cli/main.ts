@@ -26,7 +26,11 @@ function program(exit: (code: number) => void): Command {
     .option('--seed <n>', 'seed of all random streams')
     .option('--until <time>', 'end of the run, in virtual time after its start')
     .option('--set <path=value>', 'change a value of the topology, such as wires.0.delay=5ms', collect)
-    .option('--trace <events>', 'none, default, all, function_graph, SYSTEM:EVENT, SYSTEM:*, each with /FILTER/, comma-separated', 'default')
+    .option(
+      '--trace <events>',
+      'none, default, all, function_graph, SYSTEM:EVENT, SYSTEM:*, each with /FILTER/, comma-separated',
+      'default',
+    )
     .option('--trace-format <formats>', 'text, dat (trace-cmd), perfetto, msgpack, comma-separated', 'text')
     .option('--at <time host: command>', "show something at an instant, such as '1.5s client: ss -tin', or at the end of the run", collect)
     .option('--json', 'print the report as JSON')

@@ -5,8 +5,12 @@ import { FlowTable, observe } from './flow_table.ts';
 import { PacketStream } from './packet_stream.ts';
 import { type Unit, unitsOf } from './unit.ts';
 
+/** Rows shown before and after the difference. */
 const BEFORE = 6;
 const AFTER = 5;
+/** Packets looked at on either side: more than are shown, since the two sides need not begin at the same one. */
+const READ_BEFORE = 24;
+const READ_AFTER = 16;
 
 export interface Row {
   readonly ours: Unit | null;
@@ -19,7 +23,7 @@ export interface Row {
 export function neighbourhood(openOurs: Opener, openTheirs: Opener, flow: FlowResult, difference: Found): Row[] {
   const ours = around(openOurs, flow.oursIndex, difference.ours ?? difference.anchor);
   const theirs = around(openTheirs, flow.theirsIndex, difference.theirs ?? difference.anchor);
-  return rows(ours, theirs, difference);
+  return excerpt(rows(ours, theirs, difference));
 }
 
 /** Units of a flow around one of them; around its beginning if there is none. */
@@ -28,7 +32,7 @@ function around(open: Opener, index: number, centre: Unit | null): Unit[] {
   const stream = new PacketStream(open());
   const table = new FlowTable();
   const units: Unit[] = [];
-  let after = centre === null ? AFTER : -1;
+  let after = centre === null ? READ_AFTER : -1;
   try {
     for (let packet = stream.next(); packet !== null && after !== 0; packet = stream.next()) {
       const flow = table.flowOf(packet);
@@ -40,14 +44,20 @@ function around(open: Opener, index: number, centre: Unit | null): Unit[] {
         if (after === 0) break;
         units.push(unit);
         if (after > 0) after--;
-        else if (units.length > BEFORE + 1) units.shift();
-        if (after < 0 && centre !== null && isSame(unit, centre)) after = AFTER;
+        else if (units.length > READ_BEFORE + 1) units.shift();
+        if (after < 0 && centre !== null && isSame(unit, centre)) after = READ_AFTER;
       }
     }
   } finally {
     stream.close();
   }
   return units;
+}
+
+function excerpt(all: readonly Row[]): Row[] {
+  const first = all.findIndex(({ here }) => here);
+  const last = all.findLastIndex(({ here }) => here);
+  return first < 0 ? all.slice(0, BEFORE + AFTER) : all.slice(Math.max(0, first - BEFORE), last + 1 + AFTER);
 }
 
 /** The same part of the same frame. */

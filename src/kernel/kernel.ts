@@ -16,6 +16,7 @@ import { percpu } from './include/linux/percpu.ts';
 import { task_struct } from './include/linux/sched.ts';
 import type { skbCaches } from './include/linux/skbuff.ts';
 import type { net } from './include/net/net_namespace.ts';
+import { packetWatchers } from './include/net/packet_watchers.ts';
 import { handle_irq_event, type irq_desc, LOCAL_TIMER_VECTOR } from './kernel/irq.ts';
 import { rq, runTaskSlice } from './kernel/sched.ts';
 import { ksoftirqdStep, type softirq_action, softirqStep } from './kernel/softirq.ts';
@@ -56,6 +57,8 @@ export class Kernel {
   readonly irq_desc = new Map<number, irq_desc>();
   readonly tasks: task_struct[] = [];
   readonly trace = new Tracepoints();
+  /** Capture points inside the stack. */
+  readonly watchers = new packetWatchers();
   readonly copies: CopyCounters = newCopyCounters();
   /** get_random_bytes() and friends. */
   readonly random: RandomStream;

@@ -49,6 +49,8 @@ export interface PciDevice {
   readonly revision: number;
   /** Number of MSI-X vectors in its table. */
   readonly msixVectors: number;
+  /** It can send one message without MSI-X (yes, unless told); without it has a wire, INTA. */
+  readonly hasMsi?: boolean;
   /** Called once when the device is put into a slot. */
   attach(host: PciHost): void;
   /** A register read; takes effect now. */

@@ -1,9 +1,11 @@
 /** Puts a topology's capture points where they belong: on wires, at NICs, at the packet taps. */
 import type { net_device } from '../kernel/include/linux/netdevice.ts';
-import { this_cpu } from '../machine/cpu.ts';
 import type { CapturePoint, CaptureSession } from '../observe/capture/capture_session.ts';
+import { compileFilter } from '../observe/capture/filter/filter_parse.ts';
 import { NicCapture } from '../observe/capture/nic_capture.ts';
-import { SkbCapture } from '../observe/capture/skb_capture.ts';
+import type { GateOptions } from '../observe/capture/packet_gate.ts';
+import { SkbCapture, type SkbPoint } from '../observe/capture/skb_capture.ts';
+import { LINKTYPE_EXPORTED_PDU, SocketCapture } from '../observe/capture/socket_capture.ts';
 import { WireCapture } from '../observe/capture/wire_capture.ts';
 import type { Cable } from '../wire/cable.ts';
 import type { Host, Nic } from './host.ts';
@@ -12,14 +14,16 @@ import type { CaptureSpec } from './schema.ts';
 
 const WHOLE_PACKET = 262144;
 const LOOPBACK = 'lo';
+const LINKTYPE_IPV4 = 228;
 
 /** Opens the capture points; returns what must be called before the session is closed. */
 export function attachCaptures(network: Network, session: CaptureSession): () => void {
   const finishers: (() => void)[] = [];
   for (const spec of network.topology.capture ?? []) {
     if (spec.point === 'wire') for (const cable of cablesOf(network, spec)) captureWire(session, cable, spec, finishers);
-    else if (spec.point === 'tcpdump')
-      for (const [host, dev] of devicesOf(network, spec)) captureAtTaps(session, host, dev, spec, finishers);
+    else if (spec.point === 'socket') for (const host of hostsOf(network, spec)) captureAtSockets(session, host, spec, finishers);
+    else if (spec.point !== 'nic')
+      for (const [host, dev] of devicesOf(network, spec)) captureInKernel(session, host, dev, spec.point, spec, finishers);
     else for (const [host, nic] of nicsOf(network, spec)) captureAtNic(session, host, nic, spec, finishers);
   }
   return () => {
@@ -46,10 +50,11 @@ function captureWire(session: CaptureSession, cable: Cable, spec: CaptureSpec, f
       description: `cable between ${first.name} and ${second.name}, ${delayNs} ns each way; outbound is what ${first.name} sends`,
       speedBps: rateBps,
       snapLen: spec.snaplen ?? WHOLE_PACKET,
+      ...(spec.filter === undefined ? {} : { filter: spec.filter }),
     },
     cable.simulation.now,
   );
-  watched(cable.observers, finishers, () => new WireCapture(cable, point, spec.snaplen ?? WHOLE_PACKET));
+  watched(cable.observers, finishers, () => new WireCapture(cable, point, gateOf(spec)));
 }
 
 /** Lets `attach` add its listener to a list, and takes it off again at the end: what the shutdown sends after that belongs to no file. */
@@ -71,18 +76,48 @@ function devicesOf(network: Network, spec: CaptureSpec): [Host, net_device][] {
   ];
 }
 
-function captureAtTaps(session: CaptureSession, host: Host, dev: net_device, spec: CaptureSpec, finishers: (() => void)[]): void {
+const SKB_POINTS: Readonly<Record<SkbPoint, string>> = {
+  tcpdump: 'where tcpdump sees packets: before TSO, after GRO',
+  gro: 'frames as they enter GRO',
+  qdisc: 'packets as they are given to the queueing discipline',
+  ip: 'packets as IP takes them from below and gives them to what is below',
+};
+
+function captureInKernel(
+  session: CaptureSession,
+  host: Host,
+  dev: net_device,
+  point: SkbPoint,
+  spec: CaptureSpec,
+  finishers: (() => void)[],
+): void {
   const nic = host.nics.find(({ name }) => name === dev.name);
-  const description = `${host.name} ${dev.name}, where tcpdump sees packets: before TSO, after GRO`;
-  const point = openAtHost(session, host, dev.name, nic, spec, description);
-  watched(dev.taps, finishers, () => new SkbCapture(dev, point, spec.snaplen ?? WHOLE_PACKET, () => this_cpu.clock));
+  const state = spec.tcp_state === true ? '; with the state of TCP (times in µs, windows in bytes)' : '';
+  const description = `${host.name} ${dev.name}, ${SKB_POINTS[point]}${state}`;
+  const opened = openAtHost(session, host, dev.name, nic, spec, description, point === 'ip' ? LINKTYPE_IPV4 : undefined);
+  const capture = new SkbCapture(dev, opened, { ...gateOf(spec), point, tcpState: spec.tcp_state === true });
+  finishers.push(capture.detach);
 }
+
+const hostsOf = ({ hosts }: Network, { on }: CaptureSpec): Host[] =>
+  hosts.filter(({ name }) => on === undefined || on === name || on.startsWith(`${name}.`));
+
+function captureAtSockets(session: CaptureSession, host: Host, spec: CaptureSpec, finishers: (() => void)[]): void {
+  const description = `${host.name}, data as it passes between programs and their sockets`;
+  const point = openAtHost(session, host, 'sockets', undefined, spec, description, LINKTYPE_EXPORTED_PDU);
+  finishers.push(new SocketCapture(host.kernel, point, spec.snaplen ?? WHOLE_PACKET).detach);
+}
+
+const gateOf = ({ snaplen, filter }: CaptureSpec): GateOptions => ({
+  snapLen: snaplen ?? WHOLE_PACKET,
+  filter: filter === undefined ? null : compileFilter(filter),
+});
 
 function captureAtNic(session: CaptureSession, host: Host, nic: Nic, spec: CaptureSpec, finishers: (() => void)[]): void {
   const description = `${host.name} ${nic.name}, as the NIC puts frames on the wire and takes them off it`;
   const point = openAtHost(session, host, nic.name, nic, spec, description);
   watched(nic.device.observers, finishers, () => {
-    const capture = new NicCapture(nic.device.observers, point, spec.snaplen ?? WHOLE_PACKET);
+    const capture = new NicCapture(nic.device.observers, point, gateOf(spec));
     finishers.push(() => capture.finish());
   });
 }
@@ -94,10 +129,12 @@ function openAtHost(
   nic: Nic | undefined,
   spec: CaptureSpec,
   description: string,
+  linkType?: number,
 ): CapturePoint {
   const file = spec.file ?? `${host.name}.${name}.${spec.point}.pcapng`;
   const ipv4 = (nic?.spec.address ?? []).map(({ address, prefix }) => ({ address, prefixLength: prefix }));
   const common = { file, point: spec.point, name, description, ipv4, snapLen: spec.snaplen ?? WHOLE_PACKET };
   const hardware = nic === undefined ? {} : { mac: nic.device.options.mac, speedBps: nic.device.rateBps };
-  return session.open({ ...common, ...hardware }, host.machine.simulation.now);
+  const rest = { ...(spec.filter === undefined ? {} : { filter: spec.filter }), ...(linkType === undefined ? {} : { linkType }) };
+  return session.open({ ...common, ...hardware, ...rest }, host.machine.simulation.now);
 }

@@ -45,7 +45,11 @@ export class Host {
     });
     this.nics = Object.entries(spec.interfaces ?? {}).map(([nicName, nicSpec], port) => {
       const mac = nicSpec.mac ?? Uint8Array.of(2, 0, 0, 0, index + 1, port + 1);
-      const device = new IgbDevice(`${name} ${nicName}`, simulation, frames, { mac, ...(nicSpec.nic === 'qemu-igb' ? qemuIgb : {}) });
+      const device = new IgbDevice(`${name} ${nicName}`, simulation, frames, {
+        mac,
+        interrupts: nicSpec.interrupts ?? 'msix',
+        ...(nicSpec.nic === 'qemu-igb' ? qemuIgb : {}),
+      });
       this.machine.plug(device, pcieTiming(spec));
       return { name: nicName, device, spec: nicSpec };
     });

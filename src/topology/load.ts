@@ -1,6 +1,8 @@
 /** A topology file as a checked Topology: YAML → schema → what the schema cannot see (names that must exist, ends used twice, addresses that overlap). */
 import { isNode, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
 import type { z } from 'zod';
+import { FilterError } from '../observe/capture/filter/filter_error.ts';
+import { compileFilter } from '../observe/capture/filter/filter_parse.ts';
 import { nearest } from '../user/nearest.ts';
 import { type HostSpec, type InterfaceAddress, type TopologyFile, topologySchema } from './schema.ts';
 import { TopologyError } from './topology_error.ts';
@@ -8,6 +10,8 @@ import { TopologyError } from './topology_error.ts';
 export interface Topology extends TopologyFile {
   /** From the file's name. */
   readonly name: string;
+  /** Where something stands in the file, as file:line:column, for messages about it. */
+  readonly place: (...path: (string | number)[]) => string;
 }
 
 type Path = readonly PropertyKey[];
@@ -74,7 +78,7 @@ export function loadTopology(file: string, text: string, overrides: readonly Ove
     ...checkFaults(source, parsed.data),
   ];
   if (problems.length > 0) throw new TopologyError(problems);
-  return { ...parsed.data, name: nameOf(file) };
+  return { ...parsed.data, name: nameOf(file), place: (...path) => source.place(path) };
 }
 
 const asKey = (part: string): string | number => (/^\d+$/.test(part) ? Number(part) : part);
@@ -115,7 +119,7 @@ function refusal(source: Source, path: Path, message: string): string {
 const KNOWN_KEYS: readonly [RegExp, readonly string[]][] = [
   [/^$/, ['about', 'seed', 'until', 'hosts', 'wires', 'capture']],
   [/^hosts\.[^.]+$/, ['cpus', 'cpu', 'hz', 'memory', 'interfaces', 'pcie', 'faults', 'setup', 'run']],
-  [/^hosts\.[^.]+\.interfaces\.[^.]+$/, ['address', 'nic', 'mac', 'mtu', 'queues', 'rx_ring', 'tx_ring']],
+  [/^hosts\.[^.]+\.interfaces\.[^.]+$/, ['address', 'nic', 'mac', 'mtu', 'interrupts', 'queues', 'rx_ring', 'tx_ring']],
   [/^hosts\.[^.]+\.cpu$/, ['ghz', 'ipc']],
   [/^hosts\.[^.]+\.pcie$/, ['posted_write', 'read', 'write', 'register_read', 'rate']],
   [/^hosts\.[^.]+\.faults\.\d+$/, ['at', 'fault', 'on', 'queue', 'direction', 'for', 'frames', 'factor']],
@@ -123,7 +127,7 @@ const KNOWN_KEYS: readonly [RegExp, readonly string[]][] = [
   [/^wires\.\d+$/, ['name', 'between', 'rate', 'delay', 'impair', 'faults']],
   [/^wires\.\d+\.faults\.\d+$/, ['at', 'fault', 'from', 'for', 'frames']],
   [/^wires\.\d+\.impair\.[^.]+$/, ['drop', 'loss', 'corrupt', 'duplicate', 'reorder', 'reorder_by', 'jitter']],
-  [/^capture\.\d+$/, ['point', 'on', 'snaplen', 'file']],
+  [/^capture\.\d+$/, ['point', 'on', 'snaplen', 'file', 'filter', 'tcp_state']],
 ];
 
 function unknownKey(source: Source, path: Path, key: string): string {
@@ -191,12 +195,26 @@ function* checkAddresses(source: Source, file: TopologyFile): Generator<string> 
   }
 }
 
+function filterProblem(filter: string): string | null {
+  try {
+    compileFilter(filter);
+    return null;
+  } catch (error) {
+    if (error instanceof FilterError) return error.message;
+    throw error;
+  }
+}
+
 function* checkCaptures(source: Source, file: TopologyFile): Generator<string> {
   for (const [index, capture] of (file.capture ?? []).entries()) {
-    const { on } = capture;
+    const { on, filter } = capture;
+    if (filter !== undefined) {
+      const problem = filterProblem(filter);
+      if (problem !== null) yield `${source.place(['capture', index, 'filter'])}: filter: ${problem}`;
+    }
     if (on === undefined || (capture.point === 'wire' && (file.wires ?? []).some((wire) => wire.name === on))) continue;
     // Every host has lo, and only its packet taps can be captured: there is no card.
-    if (capture.point === 'tcpdump' && Object.keys(file.hosts).some((host) => on === `${host}.lo`)) continue;
+    if (capture.point !== 'nic' && Object.keys(file.hosts).some((host) => on === `${host}.lo`)) continue;
     const problem = checkEnd(source, file, ['capture', index, 'on'], on);
     if (problem !== null) yield problem;
   }

@@ -15,6 +15,7 @@ import type { Host } from './host.ts';
 import type { Topology } from './load.ts';
 import { Network, START_NS } from './network.ts';
 import { commandProgram, type LoadedPrograms, type NamedProgram, programOf } from './programs.ts';
+import type { ProgramSpec } from './schema.ts';
 import { attachTrace } from './traces.ts';
 import { attachViews, parseView, type ViewListener } from './views.ts';
 
@@ -118,18 +119,27 @@ function planPrograms(topology: Topology, options: RunOptions): Map<string, { na
           log.push(line);
           options.onOutput?.(name, line);
         };
-        return { named: programOf(spec, `${topology.name}: hosts.${name}.run.${index}`, output, options.programs ?? new Map()), log };
+        return {
+          named: programOf(spec, topology.place('hosts', name, 'run', index, wayOf(spec)), output, options.programs ?? new Map()),
+          log,
+        };
       }),
     ]),
   );
 }
 
+/** The key that says what is run. */
+const wayOf = ({ script, command }: ProgramSpec): string =>
+  script !== undefined ? 'script' : command !== undefined ? 'command' : 'program';
+
 /** The commands that bring a host's interfaces up, then those of its `setup:`, run one after the other by a task of that host at power-on. */
 function configure(network: Network, host: Host): void {
-  const place = `${network.topology.name}: hosts.${host.name}`;
-  const lines = ['ip link set lo up', ...host.nics.flatMap(({ name, spec }) => interfaceCommands(name, spec))];
-  const setup = (host.spec.setup ?? []).map((line, index) => commandProgram(line, `${place}.setup.${index}`, () => undefined));
-  const programs = [...lines.map((line) => commandProgram(line, `${place}.interfaces`, () => undefined)), ...setup];
+  const { place } = network.topology;
+  const interfaces = ['ip link set lo up', ...host.nics.flatMap(({ name, spec }) => interfaceCommands(name, spec))];
+  const programs = [
+    ...interfaces.map((line) => commandProgram(line, place('hosts', host.name, 'interfaces'), () => undefined)),
+    ...(host.spec.setup ?? []).map((line, index) => commandProgram(line, place('hosts', host.name, 'setup', index), () => undefined)),
+  ];
   host.onCpu(() =>
     startProgram(
       function* init(sys) {

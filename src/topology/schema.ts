@@ -57,6 +57,7 @@ const interfaceObject = z.strictObject({
   nic: z.enum(['igb', 'qemu-igb'], { error: 'expected igb, or qemu-igb (the same as QEMU emulates it)' }).optional(),
   mac: notation(parseMac, 'a unicast MAC address such as 02:00:00:00:00:01').optional(),
   mtu: whole(68, 9216).optional(),
+  interrupts: z.enum(['msix', 'msi', 'intx'], { error: 'expected one of msix, msi, intx' }).optional(),
   queues: whole(1, 8).optional(),
   rx_ring: whole(80, 4096).optional(),
   tx_ring: whole(80, 4096).optional(),
@@ -152,7 +153,7 @@ const wire = z.strictObject({
   faults: z.array(wireFault, { error: 'expected a list of faults' }).optional(),
 });
 
-export const CAPTURE_POINTS = ['wire', 'nic', 'tcpdump'] as const;
+export const CAPTURE_POINTS = ['wire', 'nic', 'tcpdump', 'gro', 'qdisc', 'ip', 'socket'] as const;
 
 const capturePoint = z.enum(CAPTURE_POINTS, { error: `expected one of ${CAPTURE_POINTS.join(', ')}` });
 const captureObject = z.strictObject({
@@ -160,6 +161,8 @@ const captureObject = z.strictObject({
   on: text('an interface such as client.eth0').optional(),
   snaplen: whole(14, 262144).optional(),
   file: text('a file name').optional(),
+  filter: text("a filter in tcpdump's language").optional(),
+  tcp_state: z.boolean({ error: 'expected true or false' }).optional(),
 });
 /** Short form: the point, everywhere. */
 const capture = z.union([capturePoint.transform((point): z.output<typeof captureObject> => ({ point })), captureObject]);

@@ -155,7 +155,7 @@ describe.concurrent('bad input', () => {
 
   it('in a script is, too', async () => {
     expect(await refused(['connect', 'conect'])).toEqual([
-      expect.stringMatching(/^small.*: unknown command "conect", expected .*did you mean "connect"\?$/),
+      expect.stringMatching(/^small\.yaml:4:\d+: script line 1, column 1: unknown command "conect", expected .*did you mean "connect"\?$/),
     ]);
   });
 

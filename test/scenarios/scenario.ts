@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, expect } from 'vitest';
 import { openCapture } from '../../src/observe/files/capture_reader.ts';
 import type { RunReport } from '../../src/observe/report/run_report.ts';
+import type { TraceFormat } from '../../src/observe/trace/trace_formats.ts';
 import { loadTopology, type Override } from '../../src/topology/load.ts';
 import { runTopology } from '../../src/topology/run.ts';
 import { type ParsedFrame, parse } from '../support/packet.ts';
@@ -22,6 +23,7 @@ export interface Outcome {
 export interface RunSettings {
   readonly overrides?: readonly Override[];
   readonly trace?: string;
+  readonly traceFormats?: readonly TraceFormat[];
 }
 
 const directories: string[] = [];
@@ -42,12 +44,17 @@ export const examples = readdirSync('topologies').filter((name) => name.endsWith
 export const runExample = (name: string, settings: RunSettings = {}): Outcome =>
   runText(join('topologies', name), readFileSync(join('topologies', name), 'utf8'), settings);
 
-export function runText(file: string, text: string, { overrides = [], trace = 'none' }: RunSettings = {}): Outcome {
+export function runText(
+  file: string,
+  text: string,
+  { overrides = [], trace = 'none', traceFormats = ['text'] }: RunSettings = {},
+): Outcome {
   const directory = temporaryFolder();
   const output: string[] = [];
   const report = runTopology(loadTopology(file, text, overrides), {
     directory,
     trace,
+    traceFormats,
     onOutput: (host, line) => output.push(`${host}: ${line}`),
   });
   const captures = report.captures.map(({ file: name }) => join(directory, name)).sort();

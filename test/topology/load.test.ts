@@ -56,7 +56,7 @@ describe('a mistake in a topology file is one line with place, what was read, wh
   it.each([
     ['an unknown key at the top', 'capture: [wire]', 'captrue: [wire]', ['lab.yaml:16:1: unknown key "captrue", expected one of about, seed, until, hosts, wires, capture; did you mean "capture"?']],
     ['an unknown key of a host', 'run:\n', 'runs:\n', ['lab.yaml:5:5: unknown key "runs" in hosts.client, expected one of cpus, cpu, hz, memory, interfaces, pcie, faults, setup, run; did you mean "run"?']],
-    ['an unknown key of an interface', 'mtu: 9000', 'mut: 9000', ['lab.yaml:9:37: unknown key "mut" in hosts.server.interfaces.eth0, expected one of address, nic, mac, mtu, queues, rx_ring, tx_ring; did you mean "mtu"?']],
+    ['an unknown key of an interface', 'mtu: 9000', 'mut: 9000', ['lab.yaml:9:37: unknown key "mut" in hosts.server.interfaces.eth0, expected one of address, nic, mac, mtu, interrupts, queues, rx_ring, tx_ring; did you mean "mtu"?']],
     ['a bad address', '10.0.0.1/24', '10.0.0.300/24', ['lab.yaml:4:25: hosts.client.interfaces.eth0: read "10.0.0.300/24", expected an IPv4 address with prefix length, such as 10.0.0.1/24']],
     ['an address without prefix', '10.0.0.2/24', '10.0.0.2', ['lab.yaml:9:24: hosts.server.interfaces.eth0.address: read "10.0.0.2", expected an IPv4 address with prefix length, such as 10.0.0.1/24']],
     ['an absurd rate', '1Gbit', '1Pbit', ['lab.yaml:12:11: wires.0.rate: read "1Pbit", expected a rate from 1kbit to 400Gbit, such as 100Mbit or 1Gbit']],

@@ -29,6 +29,8 @@ import { Statistics } from './statistics.ts';
 import { TxEngine } from './tx_engine.ts';
 
 export interface IgbOptions {
+  /** What the slot lets through: MSI-X, at most MSI, or only the wire INTA (old machines, some virtual ones). */
+  readonly interrupts: 'msix' | 'msi' | 'intx';
   /** The station address in the EEPROM. */
   readonly mac: Uint8Array;
   /** From the start of auto-negotiation to the link: about two seconds with real 1000BASE-T partners. */
@@ -40,6 +42,7 @@ export interface IgbOptions {
 }
 
 export const igbDefaults: IgbOptions = {
+  interrupts: 'msix',
   mac: Uint8Array.of(0x02, 0, 0, 0, 0, 1),
   autonegotiationNs: 1_000_000,
   interruptStepNs: 1000,
@@ -59,7 +62,8 @@ export class IgbDevice implements PciDevice, Port {
   readonly subsystemVendorId = 0x8086;
   readonly subsystemId = 0x10c9;
   readonly revision = 1;
-  readonly msixVectors = VECTORS;
+  readonly msixVectors: number;
+  readonly hasMsi: boolean;
 
   readonly simulation: Simulation;
   readonly pool: FramePool;
@@ -101,6 +105,8 @@ export class IgbDevice implements PciDevice, Port {
     this.simulation = simulation;
     this.pool = pool;
     this.options = { ...igbDefaults, ...options };
+    this.msixVectors = this.options.interrupts === 'msix' ? VECTORS : 0;
+    this.hasMsi = this.options.interrupts !== 'intx';
     this.registers = new RegisterValues(registerMap, name);
     this.statistics = new Statistics(this.registers);
     this.nvm = new Nvm(this.registers, this.options.mac);

@@ -94,7 +94,7 @@ export class TraceRecord {
     return size;
   }
 
-  /** Where the next field stands, as the format file counts. For tests. */
+  /** Where the next field stands, as the format file counts. */
   get offset(): number {
     return this.#pos - this.base;
   }

@@ -10,7 +10,9 @@ export interface CapturePoint {
   readonly file: string;
   readonly point: string;
   readonly writer: PcapngWriter;
-  /** What the point saw and did not write (snap length aside), for the interface statistics. */
+  /** What the point saw, whether its filter wanted it or not. */
+  received: number;
+  /** What was lost there: written with the reason as comment, or not shown at all. */
   dropped: number;
 }
 
@@ -30,6 +32,9 @@ export interface PointDescription {
   readonly speedBps?: number;
   readonly snapLen?: number;
   readonly hardware?: string;
+  readonly filter?: string;
+  /** LINKTYPE_*; Ethernet unless said otherwise. */
+  readonly linkType?: number;
 }
 
 export class CaptureSession {
@@ -60,16 +65,16 @@ export class CaptureSession {
     const writer = new PcapngWriter(join(this.directory, file), { os: HOST_OS, hardware: NIC_HARDWARE, application: this.#application });
     writer.addInterface({ ...networkInterface, os: HOST_OS, fcsLength: 0 }, nowNs);
     if (this.#names.length > 0) writer.addNames(this.#names.map((entry) => ({ ...entry })));
-    const opened: CapturePoint = { file, point, writer, dropped: 0 };
+    const opened: CapturePoint = { file, point, writer, received: 0, dropped: 0 };
     this.#points.push(opened);
     return opened;
   }
 
   /** Writes statistics and closes everything. */
   close(nowNs: number): CaptureSummary[] {
-    return this.#points.map(({ file, point, writer, dropped }) => {
+    return this.#points.map(({ file, point, writer, received, dropped }) => {
       const frames = writer.packets(0);
-      writer.setStatistics(0, { received: frames + dropped, dropped });
+      writer.setStatistics(0, { received, dropped, filterAccepted: frames });
       writer.close(nowNs);
       return { file, point, frames };
     });

@@ -1,9 +1,22 @@
 /**
- * The capture point `tcpdump`: where Linux's packet taps are, before TSO on the way out and after GRO on the way in. What a tap sees is the skb:
- * super-frames, checksums not filled in yet. Unlike a real tap it takes no clone and costs the host nothing, so that looking changes nothing.
+ * Capture points inside a kernel, which see sk_buffs: `tcpdump` where Linux's packet taps are (before TSO on the way out, after GRO on the way in), `gro` where
+ * frames enter GRO, `qdisc` where packets are given to a queueing discipline, `ip` between IP and what is below it. What they see is the skb: super-frames,
+ * checksums not filled in yet. Unlike a real tap they take no clone and cost the host nothing, so that looking changes nothing.
+ *
+ * A packet that is dropped on its way out before the tap appears there all the same, with the reason as comment. At `qdisc` and `ip`, which it has passed, it
+ * appears a second time, with the comment and under the same id.
  */
 import { IFF_LOOPBACK, type net_device } from '../../kernel/include/linux/netdevice.ts';
 import { CHECKSUM_PARTIAL, CHECKSUM_UNNECESSARY, type sk_buff } from '../../kernel/include/linux/skbuff.ts';
+import {
+  drop_reasons,
+  SKB_DROP_REASON_DEV_HDR,
+  SKB_DROP_REASON_DEV_READY,
+  SKB_DROP_REASON_QDISC_CONGESTED,
+  SKB_DROP_REASON_QDISC_DROP,
+  SKB_DROP_REASON_QDISC_OVERLIMIT,
+} from '../../kernel/include/net/dropreason.ts';
+import { this_cpu } from '../../machine/cpu.ts';
 import {
   PACKET_CHECKSUM_NOT_READY,
   PACKET_CHECKSUM_VALID,
@@ -13,33 +26,104 @@ import {
 } from '../files/pcapng_format.ts';
 import type { PcapngWriter } from '../files/pcapng_writer.ts';
 import type { CapturePoint } from './capture_session.ts';
+import { type GateOptions, PacketGate } from './packet_gate.ts';
 import { receptionType } from './reception_type.ts';
+import { BBLOG_PEN, connectionOf, TcpStateOption } from './tcp_state_option.ts';
+
+export type SkbPoint = 'tcpdump' | 'gro' | 'qdisc' | 'ip';
+
+export interface SkbCaptureOptions extends GateOptions {
+  readonly point: SkbPoint;
+  /** Write the connection's state along with TCP segments. */
+  readonly tcpState: boolean;
+}
+
+const ETH_P_IP = 0x0800;
+
+/** Losses between a socket and the packet tap. */
+const EGRESS_DROPS: ReadonlySet<number> = new Set([
+  SKB_DROP_REASON_QDISC_DROP,
+  SKB_DROP_REASON_QDISC_OVERLIMIT,
+  SKB_DROP_REASON_QDISC_CONGESTED,
+  SKB_DROP_REASON_DEV_HDR,
+  SKB_DROP_REASON_DEV_READY,
+]);
 
 export class SkbCapture {
-  readonly #point: CapturePoint;
-  readonly #snapLen: number;
-  readonly #now: () => number;
+  readonly #dev: net_device;
+  readonly #gate: PacketGate;
+  readonly #atIp: boolean;
+  readonly #state: TcpStateOption | null;
 
-  /** `now` is the clock that stamps: the CPU's that handles the packet. */
-  constructor(dev: net_device, point: CapturePoint, snapLen: number, now: () => number) {
-    this.#point = point;
-    this.#snapLen = snapLen;
-    this.#now = now;
-    // On loopback one skb goes out and comes in: libpcap leaves the first out, so that nobody sees everything twice.
-    const loopback = (dev.flags & IFF_LOOPBACK) !== 0;
-    dev.taps.push((skb, outgoing) => {
-      if (!(loopback && outgoing)) this.#tap(skb, outgoing);
-    });
+  /** Listens at once; `detach` ends that. */
+  constructor(dev: net_device, point: CapturePoint, options: SkbCaptureOptions) {
+    this.#dev = dev;
+    this.#gate = new PacketGate(point, options);
+    this.#atIp = options.point === 'ip';
+    this.#state = options.tcpState && !this.#atIp ? new TcpStateOption() : null;
+    this.detach = this.#listen(options.point);
   }
 
-  #tap(skb: sk_buff, outgoing: boolean): void {
-    const start = skb.mac_header >= 0 && !outgoing ? skb.mac_header : skb.data;
+  readonly detach: () => void;
+
+  #listen(point: SkbPoint): () => void {
+    const { watchers } = this.#dev.nd_net.kernel;
+    // On loopback one skb goes out and comes in: libpcap leaves the first out, so that nobody sees everything twice.
+    const onceOnly = point === 'tcpdump' && (this.#dev.flags & IFF_LOOPBACK) !== 0;
+    const tap = (skb: sk_buff, outgoing: boolean): void => {
+      if (skb.dev === this.#dev && !(onceOnly && outgoing)) this.#write(skb, outgoing, null);
+    };
+    const drop = (skb: sk_buff, reason: number, location: string): void => this.#dropped(point, skb, reason, location);
+    const taps = point === 'tcpdump' ? this.#dev.taps : watchers[point];
+    taps.push(tap);
+    if (point !== 'gro') watchers.drop.push(drop);
+    return () => {
+      taps.splice(taps.indexOf(tap), 1);
+      if (point !== 'gro') watchers.drop.splice(watchers.drop.indexOf(drop), 1);
+    };
+  }
+
+  #dropped(point: SkbPoint, skb: sk_buff, reason: number, location: string): void {
+    if (skb.dev !== this.#dev) return;
+    const egress = EGRESS_DROPS.has(reason);
+    // What IP or anybody above it refuses has passed every point but ip on its way in.
+    if (point === 'ip' ? egress || skb.protocol !== ETH_P_IP || skb.network_header < 0 || skb.mac_header < 0 : !egress) return;
+    this.#gate.point.dropped++;
+    this.#write(skb, egress, `dropped: ${drop_reasons[reason] ?? reason}${location === '' ? '' : ` (${location})`}`);
+  }
+
+  #write(skb: sk_buff, outgoing: boolean, comment: string | null): void {
+    const gate = this.#gate;
+    const u8 = skb.mem.u8;
+    const start = this.#startOf(skb, outgoing);
     const length = skb.len + skb.data - start;
-    const captured = Math.min(length, this.#snapLen);
-    const writer = this.#point.writer;
-    writer.beginPacket(0, this.#now(), captured, length);
+    const linear = Math.min(skb.data + skb.len - skb.data_len - start, length);
+    if (linear <= 0 || !gate.wants(u8, this.#atIp ? skb.network_header - 14 : start, linear + (this.#atIp ? 14 : 0), length)) return;
+    const now = this_cpu.clock;
+    const captured = gate.kept(length);
+    const writer = gate.point.writer;
+    writer.beginPacket(0, now, captured, length);
     appendSkb(writer, skb, start, captured);
-    writer.endPacket(flagsOf(skb, outgoing, start), skb.packetId, queueOf(skb, outgoing), skb.hash === 0 ? -1 : skb.hash, null);
+    if (this.#state !== null) this.#addState(this.#state, u8, start, linear, length, outgoing, now);
+    const flags = this.#atIp ? (outgoing ? PACKET_OUTBOUND : PACKET_INBOUND) : flagsOf(skb, outgoing, start);
+    writer.endPacket(flags, skb.packetId, queueOf(skb, outgoing), skb.hash === 0 ? -1 : skb.hash, comment);
+  }
+
+  /** First byte to be shown: of the Ethernet header, at `ip` of the IP header. */
+  #startOf(skb: sk_buff, outgoing: boolean): number {
+    if (this.#atIp) return skb.network_header;
+    return skb.mac_header >= 0 && !outgoing ? skb.mac_header : skb.data;
+  }
+
+  /** What the kernel's functions would charge for the search is not the host's time. */
+  #addState(state: TcpStateOption, u8: Uint8Array, start: number, linear: number, length: number, outgoing: boolean, now: number): void {
+    const cpu = this_cpu;
+    const { tracer } = cpu;
+    cpu.tracer = null;
+    const sk = connectionOf(this.#dev.nd_net, u8, start, linear, outgoing);
+    cpu.clock = now;
+    cpu.tracer = tracer;
+    if (sk !== null) this.#gate.point.writer.customOption(BBLOG_PEN, state.fill(sk, outgoing, now, length));
   }
 }
 

@@ -4,26 +4,28 @@ import type { Frame } from '../../wire/frame.ts';
 import type { Fate } from '../../wire/impairment.ts';
 import { PACKET_CRC_ERROR, PACKET_INBOUND, PACKET_OUTBOUND } from '../files/pcapng_format.ts';
 import type { CapturePoint } from './capture_session.ts';
+import { type GateOptions, PacketGate } from './packet_gate.ts';
 import { receptionType } from './reception_type.ts';
 
 export class WireCapture implements CableObserver {
   readonly #first: CableEnd;
-  readonly #point: CapturePoint;
-  readonly #snapLen: number;
+  readonly #gate: PacketGate;
 
   /** Frames from the cable's first end count as outbound. */
-  constructor(cable: Cable, point: CapturePoint, snapLen: number) {
+  constructor(cable: Cable, point: CapturePoint, options: GateOptions) {
     this.#first = cable.ends[0];
-    this.#point = point;
-    this.#snapLen = snapLen;
+    this.#gate = new PacketGate(point, options);
     cable.observers.push(this);
   }
 
   frame(from: CableEnd, frame: Frame, time: number, fate: Fate): void {
+    const gate = this.#gate;
+    if (fate.lost) gate.point.dropped++;
+    if (!gate.wants(frame.u8, frame.start, frame.length, frame.length)) return;
     const direction = from === this.#first ? PACKET_OUTBOUND : PACKET_INBOUND;
     const flags = direction | receptionType(frame.u8, frame.start) | (fate.corrupt ? PACKET_CRC_ERROR : 0);
-    const captured = Math.min(frame.length, this.#snapLen);
-    this.#point.writer.packet(0, time, frame.u8, frame.start, captured, frame.length, flags, frame.id, frame.queue, -1, remark(fate));
+    const captured = gate.kept(frame.length);
+    gate.point.writer.packet(0, time, frame.u8, frame.start, captured, frame.length, flags, frame.id, frame.queue, -1, remark(fate));
   }
 }
 

@@ -123,6 +123,7 @@ class Parser {
   }
 
   #number(get: (record: TraceCursor) => number, operator: FilterToken, value: FilterToken): EventFilter {
+    if (operator.text === '~') this.#fail('a string field before ~', operator);
     const wanted = Number(this.#integer(value));
     switch (operator.text) {
       case '==':
@@ -137,15 +138,14 @@ class Parser {
         return (record) => get(record) > wanted;
       case '>=':
         return (record) => get(record) >= wanted;
-      case '&':
-        return (record) => (get(record) & wanted) !== 0;
       default:
-        return this.#fail('a string field before ~', operator);
+        return (record) => (get(record) & wanted) !== 0;
     }
   }
 
   /** 64 bits, as two halves: pointers have more than a number holds. */
   #wide(field: Field, operator: FilterToken, value: FilterToken): EventFilter {
+    if (operator.text === '~') this.#fail('a string field before ~', operator);
     const wanted = BigInt.asUintN(64, this.#integer(value));
     const [low, high] = [Number(wanted & 0xffff_ffffn), Number(wanted >> 32n)];
     const { offset } = field;
@@ -165,10 +165,8 @@ class Parser {
         return (record) => order(record) > 0;
       case '>=':
         return (record) => order(record) >= 0;
-      case '&':
-        return (record) => (record.u32(offset) & low) !== 0 || (record.u32(offset + 4) & high) !== 0;
       default:
-        return this.#fail('a string field before ~', operator);
+        return (record) => (record.u32(offset) & low) !== 0 || (record.u32(offset + 4) & high) !== 0;
     }
   }
 

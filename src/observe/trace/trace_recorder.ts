@@ -8,6 +8,7 @@ import type { task_struct } from '../../kernel/include/linux/sched.ts';
 import type { EventName, TraceEvent } from '../../kernel/trace/trace_event.ts';
 import { MAX_RECORD_BYTES, TraceRecord } from '../../kernel/trace/trace_record.ts';
 import { this_cpu } from '../../machine/cpu.ts';
+import { InvariantError } from '../../sim/invariant.ts';
 import type { EventFilter } from './event_filter.ts';
 import { commOf, contextFlags, type TracedHost } from './trace_context.ts';
 import { TraceCursor } from './trace_cursor.ts';
@@ -79,9 +80,11 @@ export class TraceRecorder {
   #listener(host: TracedHost, { event, filter }: ChosenEvent): Slot {
     const assign = event.assign as (record: TraceRecord, ...args: never[]) => void;
     const { record } = this;
+    const { size } = event;
     return (a, b, c, d, e, f) => {
       this.#begin(host, event);
       assign(record, a, b, c, d, e, f);
+      if (record.offset !== size) throw new InvariantError(`${event.name}: ${record.offset} bytes of ${size} are filled`);
       this.#commit(host, filter);
     };
   }

@@ -128,7 +128,7 @@ const TIMES_NS: Readonly<Record<string, number>> = { ns: 1, us: 1e3, usec: 1e3, 
 /** ns; without a unit it is µs. */
 function readTime(word: string): number {
   const match = /^(\d+(?:\.\d+)?)([a-z]*)$/i.exec(word);
-  const unit = TIMES_NS[match?.[2]!.toLowerCase() || 'us'];
+  const unit = TIMES_NS[match?.[2]?.toLowerCase() || 'us'];
   return match === null || unit === undefined ? refuse('tc', word, 'a time such as 10ms') : Math.round(Number(match[1]) * unit);
 }
 

@@ -36,6 +36,9 @@ export class pci_dev {
   enabled = false;
   is_busmaster = false;
   msix_enabled = false;
+  msi_enabled = false;
+  /** Of MSI or INTA. */
+  irq = -1;
   /** Interrupt numbers of its MSI-X vectors; kept when MSI-X is disabled and used again. */
   readonly msixIrqs: number[] = [];
 

@@ -29,6 +29,7 @@ import {
 } from '../../include/linux/skbuff.ts';
 import { SKB_CONSUMED, SKB_DROP_REASON_QDISC_DROP } from '../../include/net/dropreason.ts';
 import { skb_dst_drop, skb_dst_force } from '../../include/net/dst.ts';
+import { showPacket } from '../../include/net/packet_watchers.ts';
 import {
   __QDISC_STATE_DEACTIVATED,
   __QDISC_STATE_SCHED,
@@ -67,6 +68,7 @@ export function __dev_queue_xmit(skb: sk_buff): number {
   const txq = netdev_core_pick_tx(dev, skb);
   const q = txq.qdisc;
   trace().net_dev_queue?.(skb);
+  showPacket(kernel().watchers.qdisc, skb, true);
   const rc = q.enqueue !== null ? __dev_xmit_skb(skb, q, dev, txq) : xmitWithoutQueue(skb, dev, txq);
   local_bh_enable();
   return rc;

@@ -44,6 +44,7 @@ import {
 import { SKB_CONSUMED } from '../../include/net/dropreason.ts';
 import { type packet_offload, skb_gro_len, skb_gro_offset } from '../../include/net/gro.ts';
 import type { net } from '../../include/net/net_namespace.ts';
+import { showPacket } from '../../include/net/packet_watchers.ts';
 import { jiffies } from '../../kernel/time/timer.ts';
 import { csum_add, csum_fold } from '../../lib/checksum.ts';
 import { E2BIG, ETOOMANYREFS } from '../../uapi/errno.ts';
@@ -73,6 +74,7 @@ export function napi_gro_receive(napi: napi_struct, skb: sk_buff): number {
 function gro_receive_skb(napi: napi_struct, skb: sk_buff): number {
   skb.napi_id = napi.napi_id;
   trace().napi_gro_receive_entry?.(skb);
+  showPacket(kernel().watchers.gro, skb, false);
   skb.gro.data_offset = 0;
   const ret = gro_skb_finish(napi, skb, dev_gro_receive(napi, skb));
   trace().napi_gro_receive_exit?.(ret);

@@ -437,6 +437,8 @@ export function sk_skb_reason_drop(sk: sock | null, skb: sk_buff | null, reason:
   else {
     kernel().countDrop(reason, location);
     trace().kfree_skb?.(skb, location, reason, sk);
+    const { drop } = kernel().watchers;
+    for (let i = 0; i < drop.length; i++) drop[i]!(skb!, reason, location);
   }
   release(skb, reason);
 }

@@ -236,15 +236,28 @@ export function inet_send_prepare(sk: sock): number {
   return 0;
 }
 
+/** To the capture points at sockets. */
+function showTransfer(sk: sock, msg: msghdr, offset: number, size: number, outgoing: boolean, peer: sockaddr_in | null): void {
+  const { socket: watchers } = sock_net(sk).kernel.watchers;
+  for (let i = 0; i < watchers.length; i++)
+    watchers[i]!(sk, msg.data, offset, Math.min(size, msg.data.length - offset), outgoing, peer?.sin_addr ?? 0, peer?.sin_port ?? 0);
+}
+
 export function* inet_sendmsg(sock: socket, msg: msghdr): Sleeping<number> {
   const sk = sock.sk!;
   if (inet_send_prepare(sk) !== 0) return -EAGAIN;
-  return yield* sk.skc_prot.sendmsg(sk, msg);
+  const { offset, msg_name } = msg;
+  const sent = yield* sk.skc_prot.sendmsg(sk, msg);
+  if (sent > 0) showTransfer(sk, msg, offset, sent, true, msg_name);
+  return sent;
 }
 
 export function* inet_recvmsg(sock: socket, msg: msghdr, flags: number): Sleeping<number> {
   const sk = sock.sk!;
-  return yield* sk.skc_prot.recvmsg(sk, msg, flags);
+  const { offset } = msg;
+  const received = yield* sk.skc_prot.recvmsg(sk, msg, flags);
+  if (received > 0) showTransfer(sk, msg, offset, received, false, msg.msg_name);
+  return received;
 }
 
 export function inet_shutdown(sock: socket, how: number): number {

@@ -5,6 +5,7 @@
  *
  * Simplified: options of received headers (source routes, record route) are skipped, not obeyed.
  */
+
 import { NET_RX_DROP, NET_RX_SUCCESS, type net_device, type packet_type } from '../../include/linux/netdevice.ts';
 import { NF_INET_LOCAL_IN, NF_INET_PRE_ROUTING, NFPROTO_IPV4 } from '../../include/linux/netfilter.ts';
 import {
@@ -35,6 +36,7 @@ import { icmp_send } from '../../include/net/icmp.ts';
 import { headerChecksum, IP_DEFRAG_LOCAL_DELIVER, ip_hdr, ip_is_fragment } from '../../include/net/ip.ts';
 import { RTN_BROADCAST, RTN_MULTICAST } from '../../include/net/ip_fib.ts';
 import { __IP_INC_STATS, IP_UPD_PO_STATS, NET_INC_STATS, type net } from '../../include/net/net_namespace.ts';
+import { showPacket } from '../../include/net/packet_watchers.ts';
 import type { sock } from '../../include/net/sock.ts';
 import { ICMP_DEST_UNREACH, ICMP_PROT_UNREACH, IPPROTO_TCP, IPPROTO_UDP, iphdr, ipv4_is_lbcast, ipv4_is_zeronet } from '../../uapi/in.ts';
 import {
@@ -129,6 +131,7 @@ function ip_extract_route_hint(skb: sk_buff): sk_buff | null {
 function ip_rcv_core(skb: sk_buff, network: net): sk_buff | null {
   if (skb.pkt_type === PACKET_OTHERHOST) return drop(skb, SKB_DROP_REASON_OTHERHOST);
   IP_UPD_PO_STATS(network, IPSTATS_MIB_INPKTS, IPSTATS_MIB_INOCTETS, skb.len);
+  showPacket(network.kernel.watchers.ip, skb, false);
   const own = skb_share_check(skb, GFP_ATOMIC);
   if (own === null) {
     __IP_INC_STATS(network, IPSTATS_MIB_INDISCARDS);

@@ -3,6 +3,7 @@
  * `ip_local_out` → `__ip_local_out` → LOCAL_OUT → `ip_output` → POST_ROUTING → `ip_finish_output` → `__ip_finish_output` (does it fit?) →
  * `ip_finish_output2` → `neigh_output`.
  */
+
 import { NETIF_F_GSO_MASK, type net_device } from '../../include/linux/netdevice.ts';
 import { NF_INET_LOCAL_OUT, NF_INET_POST_ROUTING, NFPROTO_IPV4 } from '../../include/linux/netfilter.ts';
 import {
@@ -24,6 +25,7 @@ import { IPSKB_REROUTED, ip_hdr, ip_send_check, ip_skb_dst_mtu } from '../../inc
 import { RTN_BROADCAST, RTN_MULTICAST } from '../../include/net/ip_fib.ts';
 import type { neighbour } from '../../include/net/neighbour.ts';
 import { IP_INC_STATS, IP_UPD_PO_STATS, type net } from '../../include/net/net_namespace.ts';
+import { showPacket } from '../../include/net/packet_watchers.ts';
 import { RTCF_BROADCAST, RTCF_MULTICAST } from '../../include/net/route.ts';
 import type { sock } from '../../include/net/sock.ts';
 import { jiffies } from '../../kernel/time/timer.ts';
@@ -119,6 +121,7 @@ function ip_finish_output(network: net, sk: sock | null, skb: sk_buff): number {
 }
 
 function __ip_finish_output(network: net, sk: sock | null, skb: sk_buff): number {
+  showPacket(network.kernel.watchers.ip, skb, true);
   const mtu = ip_skb_dst_mtu(sk, skb);
   if (skb_is_gso(skb)) return ip_finish_output_gso(network, sk, skb, mtu);
   if (skb.len > mtu || skb.ip_frag_max_size !== 0) return ip_fragment(network, sk, skb, mtu, ip_finish_output2);

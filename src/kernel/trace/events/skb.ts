@@ -4,11 +4,14 @@ import { type Qdisc, qdisc_dev } from '../../include/net/sch_generic.ts';
 import { named, number, type PrintArgument, symbolic } from '../print_argument.ts';
 import type { EventSource, EventTable } from '../trace_event.ts';
 
+/** The first two are no drops; the last is the number of reasons. */
+const dropReasons = named(['', '', ...drop_reasons.slice(2), 'MAX']);
+
 export const skb_events: EventTable = {
   kfree_skb: {
     fields: 'void * skbaddr; void * location; void * rx_sk; unsigned short protocol; enum skb_drop_reason reason',
     print: 'skbaddr=%p rx_sk=%p protocol=%u location=%pS reason: %s',
-    arguments: ['skbaddr', 'rx_sk', 'protocol', 'location', symbolic('reason', named(['', '', ...drop_reasons.slice(2)]))],
+    arguments: ['skbaddr', 'rx_sk', 'protocol', 'location', symbolic('reason', dropReasons)],
     assign: (record, skb, location, reason, rx_sk) => {
       record.skb(skb);
       record.symbol(location);

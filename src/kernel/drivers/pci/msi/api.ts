@@ -21,11 +21,34 @@ export function pci_disable_msix(pdev: pci_dev): void {
   pdev.msix_enabled = false;
 }
 
-function irqOfVector(pdev: pci_dev, vector: number): number {
+/** One message for all causes, or -errno. Its irq is `pdev.irq` from now on. */
+export function pci_enable_msi(pdev: pci_dev): number {
+  if (pdev.msi_enabled || pdev.msix_enabled) return -EINVAL;
+  if (pdev.slot.device.hasMsi === false) return -ENOSPC;
+  pdev.irq = irqOfVector(pdev, 0, `PCI-MSI-${pdev.dev.name}`);
+  pdev.msi_enabled = true;
+  return 0;
+}
+
+export function pci_disable_msi(pdev: pci_dev): void {
+  pdev.msi_enabled = false;
+}
+
+/**
+ * The irq of the wire INTA, through the interrupt controller.
+ * Simplified: the wire's edge is a message; nobody shares it, and its level is not looked at again when the handler is done (the device asserts it anew
+ * when causes are enabled).
+ */
+export function pciIntxIrq(pdev: pci_dev): number {
+  pdev.irq = irqOfVector(pdev, 0, 'IO-APIC');
+  return pdev.irq;
+}
+
+function irqOfVector(pdev: pci_dev, vector: number, chip = `PCI-MSIX-${pdev.dev.name}`): number {
   const known = pdev.msixIrqs[vector];
   if (known !== undefined) return known;
   const desc = irq_alloc_desc();
-  desc.chip = `PCI-MSIX-${pdev.dev.name}`;
+  desc.chip = chip;
   desc.hwirq = vector;
   desc.affinity = leastLoadedCpu(desc);
   desc.route = (cpu) => pdev.slot.routeMsix(vector, kernel().percpu[cpu]!.cpu, desc.irq);

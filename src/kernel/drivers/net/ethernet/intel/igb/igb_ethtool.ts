@@ -20,6 +20,7 @@ import { e1000_fc_default, e1000_fc_full, e1000_fc_none, e1000_fc_rx_pause, e100
 import { igb_force_mac_fc } from './e1000_mac.ts';
 import {
   __IGB_RESETTING,
+  IGB_FLAG_HAS_MSIX,
   IGB_FLAG_QUEUE_PAIRS,
   IGB_MAX_ITR_USECS,
   IGB_MAX_RX_QUEUES,
@@ -206,16 +207,18 @@ function igb_set_coalesce(dev: net_device, coalesce: ethtool_coalesce): number {
   return 0;
 }
 
+const otherVectors = (adapter: igb_adapter): number => ((adapter.flags & IGB_FLAG_HAS_MSIX) !== 0 ? NON_Q_VECTORS : 0);
+
 function igb_get_channels(dev: net_device): ethtool_channels {
   const adapter = netdev_priv<igb_adapter>(dev);
   return {
     max_rx: 0,
     max_tx: 0,
-    max_other: NON_Q_VECTORS,
+    max_other: otherVectors(adapter),
     max_combined: IGB_MAX_RX_QUEUES,
     rx_count: 0,
     tx_count: 0,
-    other_count: NON_Q_VECTORS,
+    other_count: otherVectors(adapter),
     combined_count: adapter.rss_queues,
   };
 }
@@ -224,7 +227,7 @@ function igb_set_channels(dev: net_device, channels: ethtool_channels): number {
   const adapter = netdev_priv<igb_adapter>(dev);
   const count = channels.combined_count;
   if (count < 1 || count > IGB_MAX_RX_QUEUES || channels.rx_count !== 0 || channels.tx_count !== 0) return -EINVAL;
-  if (channels.other_count !== NON_Q_VECTORS) return -EINVAL;
+  if (channels.other_count !== otherVectors(adapter)) return -EINVAL;
   return count === adapter.rss_queues ? 0 : igb_reinit_queues(adapter, count);
 }
 

@@ -34,7 +34,15 @@ import { E1000_DEV_ID_82576, e1000_fc_default, rd32 } from './e1000_hw.ts';
 import { igb_enable_mng_pass_thru, igb_get_bus_info_pcie } from './e1000_mac.ts';
 import { igb_get_fw_version, igb_read_part_string, igb_validate_nvm_checksum } from './e1000_nvm.ts';
 import { igb_check_reset_block, igb_reset_phy } from './e1000_phy.ts';
-import { __IGB_DOWN, IGB_ETH_PKT_HDR_PAD, IGB_MAX_RX_QUEUES, IGB_MAX_TX_QUEUES, igb_adapter } from './igb.ts';
+import {
+  __IGB_DOWN,
+  IGB_ETH_PKT_HDR_PAD,
+  IGB_FLAG_HAS_MSI,
+  IGB_FLAG_HAS_MSIX,
+  IGB_MAX_RX_QUEUES,
+  IGB_MAX_TX_QUEUES,
+  igb_adapter,
+} from './igb.ts';
 import { igb_ethtool_ops } from './igb_ethtool.ts';
 import { igb_get_hw_control, igb_release_hw_control } from './igb_main_config.ts';
 import { igb_set_default_mac_filter, igb_set_mac, igb_set_rx_mode, igb_vlan_rx_add_vid, igb_vlan_rx_kill_vid } from './igb_main_filter.ts';
@@ -147,7 +155,7 @@ function igb_sw_init(adapter: igb_adapter): number {
   adapter.max_frame_size = adapter.netdev.mtu + IGB_ETH_PKT_HDR_PAD;
   adapter.min_frame_size = ETH_ZLEN + ETH_FCS_LEN;
   igb_init_queue_configuration(adapter);
-  const result = igb_init_interrupt_scheme(adapter);
+  const result = igb_init_interrupt_scheme(adapter, true);
   if (result < 0) {
     dev_err(adapter.pdev.dev, 'Unable to allocate memory for queues');
     return result;
@@ -172,7 +180,8 @@ function announce(adapter: igb_adapter): void {
   dev_info(pdev.dev, `${netdev.name}: (PCIe:2.5Gb/s:Width x4) ${mac}`);
   const hasEeprom = (rd32(hw, R.E1000_EECD) & D.E1000_EECD_PRES) !== 0;
   dev_info(pdev.dev, `${netdev.name}: PBA No: ${(hasEeprom ? igb_read_part_string(hw) : null) ?? 'Unknown'}`);
-  dev_info(pdev.dev, `Using MSI-X interrupts. ${adapter.num_rx_queues} rx queue(s), ${adapter.num_tx_queues} tx queue(s)`);
+  const kind = (adapter.flags & IGB_FLAG_HAS_MSIX) !== 0 ? 'MSI-X' : (adapter.flags & IGB_FLAG_HAS_MSI) !== 0 ? 'MSI' : 'legacy';
+  dev_info(pdev.dev, `Using ${kind} interrupts. ${adapter.num_rx_queues} rx queue(s), ${adapter.num_tx_queues} tx queue(s)`);
 }
 
 function igb_remove(pdev: pci_dev): void {

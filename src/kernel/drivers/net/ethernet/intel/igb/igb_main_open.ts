@@ -119,7 +119,7 @@ export function igb_reinit_queues(adapter: igb_adapter, queues: number): number 
   adapter.rss_queues = queues;
   igb_set_flag_queue_pairs(adapter, IGB_MAX_RX_QUEUES);
   igb_clear_interrupt_scheme(adapter);
-  const result = igb_init_interrupt_scheme(adapter);
+  const result = igb_init_interrupt_scheme(adapter, true);
   if (result < 0) return result;
   return running ? igb_open(adapter.netdev) : 0;
 }

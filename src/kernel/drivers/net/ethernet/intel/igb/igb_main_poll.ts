@@ -7,6 +7,7 @@ import type { napi_struct } from '../../../../../include/linux/netdevice.ts';
 import { napi_complete_done } from '../../../../../net/core/dev_napi.ts';
 import { wr32 } from './e1000_hw.ts';
 import { __IGB_DOWN, type igb_q_vector, stateHas } from './igb.ts';
+import { hasMsix, igb_irq_enable } from './igb_main_irq.ts';
 import { igb_set_itr, igb_update_ring_itr, itrIsAdaptive } from './igb_main_itr.ts';
 import { igb_clean_rx_irq } from './igb_main_rx.ts';
 import { igb_clean_tx_irq } from './igb_main_tx_clean.ts';
@@ -30,5 +31,7 @@ function igb_ring_irq_enable(q_vector: igb_q_vector): void {
     if (adapter.num_q_vectors === 1) igb_set_itr(q_vector);
     else igb_update_ring_itr(q_vector);
   }
-  if (!stateHas(adapter, __IGB_DOWN)) wr32(adapter.hw, E1000_EIMS, q_vector.eims_value);
+  if (stateHas(adapter, __IGB_DOWN)) return;
+  if (hasMsix(adapter)) wr32(adapter.hw, E1000_EIMS, q_vector.eims_value);
+  else igb_irq_enable(adapter);
 }

@@ -18,7 +18,7 @@ import { igb_get_phy_info, igb_power_up_phy_copper, igb_reset_phy } from './e100
 import { __IGB_DOWN, __IGB_RESETTING, IGB_PTP_ENABLED, type igb_adapter } from './igb.ts';
 import { igb_configure } from './igb_main_config.ts';
 import { igb_flush_mac_table, igb_set_default_mac_filter } from './igb_main_filter.ts';
-import { igb_configure_msix, igb_irq_disable, igb_irq_enable } from './igb_main_irq.ts';
+import { hasMsix, igb_assign_vector, igb_configure_msix, igb_irq_disable, igb_irq_enable } from './igb_main_irq.ts';
 import { igb_clean_rx_ring } from './igb_main_rx.ts';
 import { igb_update_stats } from './igb_main_stats.ts';
 import { igb_clean_tx_ring } from './igb_main_tx_clean.ts';
@@ -66,7 +66,8 @@ export function igb_up(adapter: igb_adapter): number {
   igb_configure(adapter);
   adapter.state &= ~__IGB_DOWN;
   for (const q_vector of adapter.q_vector) napi_enable(q_vector.napi);
-  igb_configure_msix(adapter);
+  if (hasMsix(adapter)) igb_configure_msix(adapter);
+  else igb_assign_vector(adapter.q_vector[0]!, 0);
   rd32(adapter.hw, R.E1000_TSICR);
   rd32(adapter.hw, R.E1000_ICR);
   igb_irq_enable(adapter);

@@ -5,8 +5,9 @@
 import { E1000_EITR } from '../../../../../../hw/igb/e1000_regs.ts';
 import { kernel } from '../../../../../current.ts';
 import { netif_napi_add, netif_napi_del } from '../../../../../net/core/dev_napi.ts';
-import { pci_disable_msix, pci_enable_msix_range } from '../../../../pci/msi/api.ts';
+import { pci_disable_msi, pci_disable_msix, pci_enable_msi, pci_enable_msix_range } from '../../../../pci/msi/api.ts';
 import {
+  IGB_FLAG_HAS_MSI,
   IGB_FLAG_HAS_MSIX,
   IGB_FLAG_QUEUE_PAIRS,
   IGB_MAX_RX_QUEUES,
@@ -30,9 +31,9 @@ export function igb_set_flag_queue_pairs(adapter: igb_adapter, max_rss_queues: n
   else adapter.flags &= ~IGB_FLAG_QUEUE_PAIRS;
 }
 
-export function igb_init_interrupt_scheme(adapter: igb_adapter): number {
-  const result = igb_set_interrupt_capability(adapter);
-  if (result < 0) return result;
+/** `msix` false: MSI-X has been tried in vain. */
+export function igb_init_interrupt_scheme(adapter: igb_adapter, msix: boolean): number {
+  igb_set_interrupt_capability(adapter, msix);
   igb_alloc_q_vectors(adapter);
   igb_cache_ring_register(adapter);
   return 0;
@@ -40,10 +41,27 @@ export function igb_init_interrupt_scheme(adapter: igb_adapter): number {
 
 export function igb_clear_interrupt_scheme(adapter: igb_adapter): void {
   igb_free_q_vectors(adapter);
-  if ((adapter.flags & IGB_FLAG_HAS_MSIX) !== 0) pci_disable_msix(adapter.pdev);
+  igb_reset_interrupt_capability(adapter);
 }
 
-function igb_set_interrupt_capability(adapter: igb_adapter): number {
+export function igb_reset_interrupt_capability(adapter: igb_adapter): void {
+  if ((adapter.flags & IGB_FLAG_HAS_MSIX) !== 0) pci_disable_msix(adapter.pdev);
+  else if ((adapter.flags & IGB_FLAG_HAS_MSI) !== 0) pci_disable_msi(adapter.pdev);
+}
+
+/** MSI-X with a vector for each queue or pair and one for the rest; else one queue pair and MSI; else the wire. */
+function igb_set_interrupt_capability(adapter: igb_adapter, msix: boolean): void {
+  if (msix && enableMsix(adapter)) return;
+  adapter.flags &= ~IGB_FLAG_HAS_MSIX;
+  adapter.rss_queues = 1;
+  adapter.flags |= IGB_FLAG_QUEUE_PAIRS;
+  adapter.num_rx_queues = 1;
+  adapter.num_tx_queues = 1;
+  adapter.num_q_vectors = 1;
+  if (pci_enable_msi(adapter.pdev) === 0) adapter.flags |= IGB_FLAG_HAS_MSI;
+}
+
+function enableMsix(adapter: igb_adapter): boolean {
   adapter.flags |= IGB_FLAG_HAS_MSIX;
   adapter.num_rx_queues = adapter.rss_queues;
   adapter.num_tx_queues = adapter.rss_queues;
@@ -52,8 +70,7 @@ function igb_set_interrupt_capability(adapter: igb_adapter): number {
   adapter.num_q_vectors = vectors;
   const wanted = vectors + NON_Q_VECTORS;
   for (let i = 0; i < wanted; i++) adapter.msix_entries[i]!.entry = i;
-  const got = pci_enable_msix_range(adapter.pdev, adapter.msix_entries, wanted, wanted);
-  return got < 0 ? got : 0;
+  return pci_enable_msix_range(adapter.pdev, adapter.msix_entries, wanted, wanted) >= 0;
 }
 
 /** Queue n is queue n of the device. (With SR-IOV it would be another.) */

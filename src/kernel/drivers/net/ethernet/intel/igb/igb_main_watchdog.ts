@@ -3,7 +3,7 @@
  * the transmit rings checked for hangs. `igb_watchdog` (timer) → `igb_watchdog_task` (work). Also the reset that follows a hang.
  */
 import * as D from '../../../../../../hw/igb/e1000_defines.ts';
-import { E1000_CTRL, E1000_EICS } from '../../../../../../hw/igb/e1000_regs.ts';
+import { E1000_CTRL, E1000_EICS, E1000_ICS } from '../../../../../../hw/igb/e1000_regs.ts';
 import { kernel } from '../../../../../current.ts';
 import { dev_err, netdev_info } from '../../../../../include/linux/device.ts';
 import { type net_device, netdev_priv, netif_carrier_ok } from '../../../../../include/linux/netdevice.ts';
@@ -14,7 +14,7 @@ import { netif_carrier_off, netif_carrier_on } from '../../../../../net/sched/sc
 import { rd32, wr32 } from './e1000_hw.ts';
 import { igb_check_for_copper_link, igb_get_speed_and_duplex_copper } from './e1000_mac.ts';
 import { igb_check_downshift, igb_get_phy_info, igb_read_phy_reg } from './e1000_phy.ts';
-import { __IGB_DOWN, __IGB_RESETTING, type igb_adapter, igb_desc_unused, stateHas } from './igb.ts';
+import { __IGB_DOWN, __IGB_RESETTING, IGB_FLAG_HAS_MSIX, type igb_adapter, igb_desc_unused, stateHas } from './igb.ts';
 import { igb_reinit_locked } from './igb_main_reset.ts';
 import { igb_update_stats } from './igb_main_stats.ts';
 import { igb_ptp_rx_hang } from './igb_ptp.ts';
@@ -129,7 +129,9 @@ function interruptStarvedRings(adapter: igb_adapter): void {
     eics |= ring.q_vector.eims_value;
     ring.rxAllocFailed = false;
   }
-  if (eics !== 0) wr32(adapter.hw, E1000_EICS, eics);
+  if (eics === 0) return;
+  if ((adapter.flags & IGB_FLAG_HAS_MSIX) !== 0) wr32(adapter.hw, E1000_EICS, eics);
+  else wr32(adapter.hw, E1000_ICS, D.E1000_ICS_RXDMT0);
 }
 
 /** The core found a queue stopped for too long. */
