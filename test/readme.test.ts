@@ -28,6 +28,7 @@ const words = (line: string): string[] => [...line.matchAll(/'([^']*)'|(\S+)/g)]
 function clone(): string {
   const folder = temporaryFolder();
   symlinkSync(resolve('topologies'), join(folder, 'topologies'));
+  symlinkSync(resolve('test'), join(folder, 'test'));
   mkdirSync(join(folder, 'captures'));
   symlinkSync(resolve('captures/linux'), join(folder, 'captures', 'linux'));
   return folder;

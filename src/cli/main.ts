@@ -32,6 +32,7 @@ function program(exit: (code: number) => void): Command {
       'default',
     )
     .option('--trace-format <formats>', 'text, dat (trace-cmd), perfetto, msgpack, comma-separated', 'text')
+    .option('--truth', 'leave truth.jsonl: what each frame on each wire really was')
     .option('--at <time host: command>', "show something at an instant, such as '1.5s client: ss -tin', or at the end of the run", collect)
     .option('--json', 'print the report as JSON')
     .action(async (file: string, flags: RunFlags) => exit(await runCommand(file, flags)));

@@ -24,6 +24,7 @@ export interface RunFlags {
   traceFormat: string;
   json?: boolean;
   at?: string[];
+  truth?: boolean;
 }
 
 /** Reads a topology file with the command line's changes applied. */
@@ -70,6 +71,7 @@ export async function runCommand(file: string, flags: RunFlags): Promise<number>
     traceFormats: parseTraceFormats(flags.traceFormat),
     ...(flags.until === undefined ? {} : { untilNs: durationFlag('--until', flags.until) }),
     programs: await loadPrograms(topology),
+    truth: flags.truth === true,
     views: flags.at ?? [],
     onView: (host, at, line, lines) => {
       progress.clear();

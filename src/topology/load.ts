@@ -207,12 +207,17 @@ function filterProblem(filter: string): string | null {
 
 function* checkCaptures(source: Source, file: TopologyFile): Generator<string> {
   for (const [index, capture] of (file.capture ?? []).entries()) {
-    const { on, filter } = capture;
+    const { on, filter, point } = capture;
+    if (point === 'socket' && filter !== undefined)
+      yield `${source.place(['capture', index, 'filter'])}: filter: the point socket sees data without headers, expected another point`;
+    if (capture.tcp_state !== undefined && !['tcpdump', 'gro', 'qdisc'].includes(point))
+      yield `${source.place(['capture', index, 'tcp_state'])}: tcp_state: ${point} knows no sockets, expected the point tcpdump, gro or qdisc`;
     if (filter !== undefined) {
       const problem = filterProblem(filter);
       if (problem !== null) yield `${source.place(['capture', index, 'filter'])}: filter: ${problem}`;
     }
     if (on === undefined || (capture.point === 'wire' && (file.wires ?? []).some((wire) => wire.name === on))) continue;
+    if (point === 'socket' && Object.hasOwn(file.hosts, on)) continue;
     // Every host has lo, and only its packet taps can be captured: there is no card.
     if (capture.point !== 'nic' && Object.keys(file.hosts).some((host) => on === `${host}.lo`)) continue;
     const problem = checkEnd(source, file, ['capture', index, 'on'], on);

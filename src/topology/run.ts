@@ -1,11 +1,13 @@
 /** A whole run: boot, set-up, programs, the end, and the report. */
 
+import { join } from 'node:path';
 import { TCP_TIME_WAIT } from '../kernel/uapi/tcp.ts';
 import { CaptureSession } from '../observe/capture/capture_session.ts';
 import { kernelVersion, type ReportedHost, type RunReport, reportDrops, reportHost } from '../observe/report/run_report.ts';
 import { writeKernelLog, writeLog, writeReport } from '../observe/report/write_report.ts';
 import { selectEvents } from '../observe/trace/event_selection.ts';
 import type { TraceFormat } from '../observe/trace/trace_formats.ts';
+import { TruthLog } from '../observe/truth.ts';
 import { NSEC_PER_MSEC, NSEC_PER_SEC } from '../sim/time.ts';
 import type { Process } from '../user/sys.ts';
 import { startProgram } from '../user/sys.ts';
@@ -35,6 +37,8 @@ export interface RunOptions {
   /** Views of hosts at instants, each as `--at` has it, and who is shown them. */
   readonly views?: readonly string[];
   readonly onView?: ViewListener;
+  /** Leave truth.jsonl: what each frame really was (observe/truth.ts). */
+  readonly truth?: boolean;
 }
 
 const LONGEST_RUN_NS = 600 * NSEC_PER_SEC;
@@ -79,11 +83,13 @@ export function runTopology(topology: Topology, options: RunOptions, guest: Gues
   const finishCaptures = attachCaptures(network, session);
   const trace = attachTrace(network, options.directory, options.trace, options.traceFormats);
   const showLeftViews = attachViews(network, views, options.onView ?? (() => undefined));
+  const truth = options.truth === true ? truthOf(network, options.directory) : null;
   const started = startPrograms(network, topology, planned);
   planFaults(network);
   runToTheEnd(network, started, options, guest);
   showLeftViews();
   finishCaptures();
+  truth?.close();
   const end = network.simulation.now;
   const frames = network.wireFrames;
   const reported = network.hosts.map(reportable);
@@ -101,6 +107,9 @@ export function runTopology(topology: Topology, options: RunOptions, guest: Gues
   writeReport(options.directory, report);
   return report;
 }
+
+const truthOf = ({ cables, hosts }: Network, directory: string): TruthLog =>
+  new TruthLog(join(directory, 'truth.jsonl'), cables, hosts.map(({ kernel }) => kernel)); // biome-ignore format: short
 
 /** Frames that are on long wires when a run is cut off are no leak: they get the time to arrive. */
 function letFramesArrive({ simulation, frames }: Network): void {

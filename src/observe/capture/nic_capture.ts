@@ -59,6 +59,7 @@ export class NicCapture implements NicObserver {
   }
 
   discarded(): void {
+    this.#gate.point.received++;
     this.#gate.point.dropped++;
   }
 

@@ -39,6 +39,9 @@ export interface SkbCaptureOptions extends GateOptions {
 }
 
 const ETH_P_IP = 0x0800;
+const ETH_HLEN = 14;
+/** As much of an IP packet as filters look at. */
+const IP_HEAD = 160;
 
 /** Losses between a socket and the packet tap. */
 const EGRESS_DROPS: ReadonlySet<number> = new Set([
@@ -54,12 +57,14 @@ export class SkbCapture {
   readonly #gate: PacketGate;
   readonly #atIp: boolean;
   readonly #state: TcpStateOption | null;
+  readonly #frame = new Uint8Array(ETH_HLEN + IP_HEAD);
 
   /** Listens at once; `detach` ends that. */
   constructor(dev: net_device, point: CapturePoint, options: SkbCaptureOptions) {
     this.#dev = dev;
     this.#gate = new PacketGate(point, options);
     this.#atIp = options.point === 'ip';
+    this.#frame[12] = ETH_P_IP >> 8;
     this.#state = options.tcpState && !this.#atIp ? new TcpStateOption() : null;
     this.detach = this.#listen(options.point);
   }
@@ -98,7 +103,7 @@ export class SkbCapture {
     const start = this.#startOf(skb, outgoing);
     const length = skb.len + skb.data - start;
     const linear = Math.min(skb.data + skb.len - skb.data_len - start, length);
-    if (linear <= 0 || !gate.wants(u8, this.#atIp ? skb.network_header - 14 : start, linear + (this.#atIp ? 14 : 0), length)) return;
+    if (linear <= 0 || !(this.#atIp ? this.#wantsIp(u8, start, linear, length) : gate.wants(u8, start, linear, length))) return;
     const now = this_cpu.clock;
     const captured = gate.kept(length);
     const writer = gate.point.writer;
@@ -107,6 +112,13 @@ export class SkbCapture {
     if (this.#state !== null) this.#addState(this.#state, u8, start, linear, length, outgoing, now);
     const flags = this.#atIp ? (outgoing ? PACKET_OUTBOUND : PACKET_INBOUND) : flagsOf(skb, outgoing, start);
     writer.endPacket(flags, skb.packetId, queueOf(skb, outgoing), skb.hash === 0 ? -1 : skb.hash, comment);
+  }
+
+  /** Filters speak of frames: one is made up around the head of an IP packet. */
+  #wantsIp(u8: Uint8Array, start: number, linear: number, length: number): boolean {
+    const head = Math.min(linear, IP_HEAD);
+    for (let i = 0; i < head; i++) this.#frame[ETH_HLEN + i] = u8[start + i]!;
+    return this.#gate.wants(this.#frame, 0, ETH_HLEN + head, ETH_HLEN + length);
   }
 
   /** First byte to be shown: of the Ethernet header, at `ip` of the IP header. */

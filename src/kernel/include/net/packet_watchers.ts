@@ -18,6 +18,9 @@ export type SocketWatcher = (
 ) => void;
 export type DropWatcher = (skb: sk_buff, reason: number, location: string) => void;
 
+/** TCP sends the stretch from `seq` to `end` again. */
+export type RetransmitWatcher = (sk: sock, seq: number, end: number, by: 'RTO' | 'fast' | 'TLP') => void;
+
 export class packetWatchers {
   /** Frames as they enter GRO. */
   readonly gro: PacketWatcher[] = [];
@@ -27,6 +30,7 @@ export class packetWatchers {
   readonly ip: PacketWatcher[] = [];
   readonly socket: SocketWatcher[] = [];
   readonly drop: DropWatcher[] = [];
+  readonly retransmit: RetransmitWatcher[] = [];
 }
 
 export function showPacket(watchers: readonly PacketWatcher[], skb: sk_buff, outgoing: boolean): void {

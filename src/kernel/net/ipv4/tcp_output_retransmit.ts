@@ -185,10 +185,17 @@ function sendCopy(sk: sock, skb: sk_buff): number {
   return err;
 }
 
+/** To those who keep the truth about each frame. */
+function announce(sk: sock, skb: sk_buff, by: 'RTO' | 'fast' | 'TLP'): void {
+  const { retransmit } = sock_net(sk).kernel.watchers;
+  for (let i = 0; i < retransmit.length; i++) retransmit[i]!(sk, skb.tcp.seq, skb.tcp.end_seq, by);
+}
+
 export function tcp_retransmit_skb(sk: sock, skb: sk_buff, segs: number): number {
   const tp = tcp_sk(sk);
   const err = __tcp_retransmit_skb(sk, skb, segs);
   if (err === 0) {
+    announce(sk, skb, tp.icsk_ca_state === TCP_CA_Loss ? 'RTO' : 'fast');
     skb.tcp.sacked |= TCPCB_RETRANS;
     tp.retrans_out += tcp_skb_pcount(skb);
   }
@@ -268,6 +275,7 @@ function probeWithLast(sk: sock, mss: number): boolean {
     skb = skb.next!;
   }
   if (__tcp_retransmit_skb(sk, skb, 1) !== 0) return false;
+  announce(sk, skb, 'TLP');
   tcp_sk(sk).tlp_retrans = true;
   return true;
 }

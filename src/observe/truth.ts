@@ -1,0 +1,275 @@
+/**
+ * truth.jsonl: what every frame on every wire really was, a JSON object a line in order of time. What tools guess from captures can be scored against it.
+ *
+ * - `id`, `time` (ns, when its last bit left the sender), `wire`, `from`, `flow`: the frame, as in the captures.
+ * - `kind`: `original`, `retransmission` (with `by`: `RTO`, `fast` or `TLP`, and `spurious` when all its data reached, or will reach, the other end anyway) or
+ *   `duplicate` (the wire's).
+ * - `cause`: the id of the frame that a retransmission repeats, or that a duplicate copies.
+ * - `fate`: `delivered`, `reordered` (delivered after a frame that was sent later), `lost` or `corrupted`.
+ */
+import { closeSync, openSync, writeSync } from 'node:fs';
+import type { RetransmitWatcher } from '../kernel/include/net/packet_watchers.ts';
+import type { Kernel } from '../kernel/kernel.ts';
+import type { Cable, CableEnd, CableObserver } from '../wire/cable.ts';
+import type { Frame } from '../wire/frame.ts';
+import type { Fate } from '../wire/impairment.ts';
+import { CaptureWriteError } from './files/capture_file.ts';
+
+export type TruthKind = 'original' | 'retransmission' | 'duplicate';
+export type TruthFate = 'delivered' | 'reordered' | 'lost' | 'corrupted';
+
+export interface TruthRecord {
+  readonly id: number;
+  readonly time: number;
+  readonly wire: string;
+  readonly from: string;
+  readonly flow: string;
+  readonly kind: TruthKind;
+  readonly by?: 'RTO' | 'fast' | 'TLP';
+  readonly spurious?: boolean;
+  readonly cause?: number;
+  readonly fate: TruthFate;
+}
+
+/** A record whose fate is not certain yet. */
+interface Pending {
+  readonly record: { -readonly [K in keyof TruthRecord]: TruthRecord[K] };
+  readonly arrival: number;
+  /** Cable and direction: frames of one can overtake each other. */
+  readonly way: CableEnd;
+}
+
+/** A stretch of a TCP stream that went by. */
+interface Sent {
+  readonly seq: number;
+  readonly end: number;
+  readonly id: number;
+  readonly arrives: boolean;
+}
+
+/** One direction of a connection on one wire. */
+class Stream {
+  /** In the order in which they were sent; what both ends are done with is forgotten. */
+  sent: Sent[] = [];
+  /** End of the data sent so far; null before the first. */
+  highest: number | null = null;
+}
+
+/** A host said that it sends this again. */
+interface Announced {
+  readonly seq: number;
+  readonly end: number;
+  readonly by: 'RTO' | 'fast' | 'TLP';
+}
+
+const FLUSH_BYTES = 1 << 16;
+const ETH_HLEN = 14;
+const ETH_P_IP = 0x0800;
+const ETH_P_ARP = 0x0806;
+const ICMP = 1;
+const TCP = 6;
+const UDP = 17;
+const FIN = 1;
+const SYN = 2;
+const ACK = 16;
+/** How many stretches are kept before those that were acknowledged are looked for. */
+const FORGET_AT = 4096;
+
+const before = (a: number, b: number): boolean => ((a - b) | 0) < 0;
+
+export class TruthLog {
+  readonly #path: string;
+  readonly #fd: number;
+  readonly #detachers: (() => void)[] = [];
+  readonly #streams = new Map<string, Stream>();
+  readonly #announced = new Map<string, Announced[]>();
+  /** Why frames were sent again, for wires further on. */
+  readonly #reasons = new Map<number, 'RTO' | 'fast' | 'TLP'>();
+  #pending: Pending[] = [];
+  #text = '';
+  records = 0;
+
+  /** Throws CaptureWriteError. */
+  constructor(path: string, cables: readonly Cable[], kernels: readonly Kernel[]) {
+    this.#path = path;
+    try {
+      this.#fd = openSync(path, 'w');
+    } catch (error) {
+      throw new CaptureWriteError(path, 'create', error);
+    }
+    for (const cable of cables) this.#watchCable(cable);
+    for (const owner of kernels) this.#watchKernel(owner);
+  }
+
+  close(): void {
+    for (const detach of this.#detachers) detach();
+    this.#flush(Number.POSITIVE_INFINITY);
+    this.#write();
+    closeSync(this.#fd);
+  }
+
+  #watchCable(cable: Cable): void {
+    const observer: CableObserver = { frame: (from, frame, time, fate) => this.#frame(cable, from, frame, time, fate) };
+    cable.observers.push(observer);
+    this.#detachers.push(() => cable.observers.splice(cable.observers.indexOf(observer), 1));
+  }
+
+  #watchKernel(owner: Kernel): void {
+    const watch: RetransmitWatcher = (sk, seq, end, by) => {
+      const flow = tcpFlow(sk.skc_rcv_saddr, sk.skc_num, sk.skc_daddr, sk.skc_dport);
+      const list = this.#announced.get(flow);
+      if (list === undefined) this.#announced.set(flow, [{ seq, end, by }]);
+      else list.push({ seq, end, by });
+    };
+    owner.watchers.retransmit.push(watch);
+    this.#detachers.push(() => owner.watchers.retransmit.splice(owner.watchers.retransmit.indexOf(watch), 1));
+  }
+
+  #frame(cable: Cable, way: CableEnd, frame: Frame, time: number, fate: Fate): void {
+    const arrival = time + cable.options.delayNs + fate.extraDelay;
+    this.#flush(time);
+    const record = {
+      id: frame.id,
+      time,
+      wire: cable.options.name,
+      from: way.name,
+      flow: flowOf(frame),
+      ...this.#kindOf(way, frame, !fate.lost && !fate.corrupt),
+      fate: (fate.lost ? 'lost' : fate.corrupt ? 'corrupted' : 'delivered') as TruthFate,
+    };
+    // Frames that left earlier and arrive later were overtaken.
+    if (!fate.lost) for (const other of this.#pending) if (other.way === way && other.arrival > arrival && other.record.fate === 'delivered') other.record.fate = 'reordered'; // biome-ignore format: one
+    this.#pending.push({ record, arrival, way });
+    if (fate.duplicate && !fate.lost) this.#pending.push({ record: duplicateOf(record), arrival, way });
+  }
+
+  /** `arrives`: undamaged. */
+  #kindOf(way: CableEnd, frame: Frame, arrives: boolean): Pick<TruthRecord, 'kind' | 'by' | 'spurious' | 'cause'> {
+    const segment = tcpSegment(frame);
+    if (segment === null) return { kind: 'original' };
+    const { seq, end, flow, reverse, ack } = segment;
+    if (ack !== null && arrives) this.#forget(`${way.peer.name} ${reverse}`, ack);
+    if (seq === end) return { kind: 'original' };
+    const key = `${way.name} ${flow}`;
+    let stream = this.#streams.get(key);
+    if (stream === undefined) this.#streams.set(key, (stream = new Stream()));
+    const again = stream.highest !== null && before(seq, stream.highest);
+    const earlier = again ? stream.sent.filter((other) => before(other.seq, end) && before(seq, other.end)) : [];
+    stream.sent.push({ seq, end, id: frame.id, arrives });
+    if (stream.highest === null || before(stream.highest, end)) stream.highest = end;
+    if (!again) return { kind: 'original' };
+    const cause = earlier.findLast((other) => !before(seq, other.seq))?.id ?? earlier.at(-1)?.id;
+    const spurious = covers(earlier, seq, end);
+    return { kind: 'retransmission', by: this.#reason(frame.id, flow, seq, end), spurious, ...(cause === undefined ? {} : { cause }) };
+  }
+
+  /** What a receiver has confirmed will not be sent again. */
+  #forget(key: string, ack: number): void {
+    const stream = this.#streams.get(key);
+    if (stream === undefined || stream.sent.length < FORGET_AT) return;
+    // Of those that were acknowledged the newest stay: a sender that has not heard of it yet may repeat them.
+    const recent = stream.sent.length - FORGET_AT / 2;
+    stream.sent = stream.sent.filter((other, i) => i >= recent || before(ack, other.end));
+  }
+
+  /** SYN-ACKs are repeated by a timer of their own, which announces nothing. */
+  #reason(id: number, flow: string, seq: number, end: number): 'RTO' | 'fast' | 'TLP' {
+    const known = this.#reasons.get(id);
+    if (known !== undefined) return known;
+    const list = this.#announced.get(flow) ?? [];
+    const at = list.findIndex((other) => !before(seq, other.seq) && before(seq, other.end));
+    const by = list[at]?.by ?? 'RTO';
+    if (at >= 0 && !before(end, list[at]!.end)) list.splice(at, 1);
+    this.#reasons.set(id, by);
+    return by;
+  }
+
+  /** Writes what nothing that is still to come can change: all that arrived by `time`, in order of departure. */
+  #flush(time: number): void {
+    let done = 0;
+    while (done < this.#pending.length && this.#pending[done]!.arrival <= time) done++;
+    if (done === 0) return;
+    for (const { record } of this.#pending.splice(0, done)) {
+      this.#text += `${JSON.stringify(record)}\n`;
+      this.records++;
+    }
+    if (this.#text.length >= FLUSH_BYTES) this.#write();
+  }
+
+  #write(): void {
+    try {
+      writeSync(this.#fd, this.#text);
+    } catch (error) {
+      throw new CaptureWriteError(this.#path, 'write', error);
+    }
+    this.#text = '';
+  }
+}
+
+function duplicateOf({ id, time, wire, from, flow }: TruthRecord): Pending['record'] {
+  return { id, time, wire, from, flow, kind: 'duplicate', cause: id, fate: 'delivered' };
+}
+
+/** Is every byte of a stretch in one of these that arrived? */
+function covers(earlier: readonly Sent[], seq: number, end: number): boolean {
+  let at = seq;
+  for (let moved = true; moved && before(at, end); ) {
+    moved = false;
+    for (const other of earlier) {
+      if (!other.arrives || before(at, other.seq) || !before(at, other.end)) continue;
+      at = other.end;
+      moved = true;
+    }
+  }
+  return !before(at, end);
+}
+
+const dotted = (address: number): string => [24, 16, 8, 0].map((shift) => (address >>> shift) & 255).join('.');
+const tcpFlow = (source: number, sport: number, destination: number, dport: number): string =>
+  `tcp ${dotted(source)}:${sport} > ${dotted(destination)}:${dport}`;
+
+/** `udp 10.0.0.1:9001 > 10.0.0.2:9000`, `arp`, `0x88cc` */
+function flowOf({ view, start }: Frame): string {
+  const type = view.getUint16(start + 12);
+  if (type === ETH_P_ARP) return 'arp';
+  if (type !== ETH_P_IP) return `0x${type.toString(16).padStart(4, '0')}`;
+  const ip = start + ETH_HLEN;
+  const [source, destination] = [view.getUint32(ip + 12), view.getUint32(ip + 16)];
+  const protocol = view.getUint8(ip + 9);
+  const fragment = (view.getUint16(ip + 6) & 0x1fff) !== 0;
+  if ((protocol !== TCP && protocol !== UDP) || fragment) {
+    const name = protocol === ICMP ? 'icmp' : protocol === UDP ? 'udp' : protocol === TCP ? 'tcp' : `ip-proto-${protocol}`;
+    return `${name} ${dotted(source)} > ${dotted(destination)}`;
+  }
+  const head = ip + ((view.getUint8(ip) & 15) << 2);
+  const flow = tcpFlow(source, view.getUint16(head), destination, view.getUint16(head + 2));
+  return protocol === TCP ? flow : `udp${flow.slice(3)}`;
+}
+
+interface Segment {
+  readonly seq: number;
+  readonly end: number;
+  readonly flow: string;
+  readonly reverse: string;
+  readonly ack: number | null;
+}
+
+function tcpSegment({ view, start, length }: Frame): Segment | null {
+  const ip = start + ETH_HLEN;
+  if (length < ETH_HLEN + 40 || view.getUint16(start + 12) !== ETH_P_IP || view.getUint8(ip + 9) !== TCP) return null;
+  const ihl = (view.getUint8(ip) & 15) << 2;
+  const tcp = ip + ihl;
+  const header = (view.getUint8(tcp + 12) >> 4) << 2;
+  const flags = view.getUint8(tcp + 13);
+  const seq = view.getUint32(tcp + 4);
+  const size = view.getUint16(ip + 2) - ihl - header + ((flags & SYN) !== 0 ? 1 : 0) + ((flags & FIN) !== 0 ? 1 : 0);
+  const [source, destination] = [view.getUint32(ip + 12), view.getUint32(ip + 16)];
+  const [sport, dport] = [view.getUint16(tcp), view.getUint16(tcp + 2)];
+  return {
+    seq,
+    end: (seq + size) >>> 0,
+    flow: tcpFlow(source, sport, destination, dport),
+    reverse: tcpFlow(destination, dport, source, sport),
+    ack: (flags & ACK) !== 0 ? view.getUint32(tcp + 8) : null,
+  };
+}
