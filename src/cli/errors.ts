@@ -1,6 +1,7 @@
 /** What went wrong, as one line (or a line each) and an exit code. A bug of ours keeps its stack: it is what a report needs. */
 import { CaptureDamage, CaptureOpenError } from '../observe/files/capture_errors.ts';
 import { CaptureWriteError } from '../observe/files/capture_file.ts';
+import { EventLogError } from '../observe/follow/event_log_reader.ts';
 import { TraceSelectionError } from '../observe/trace/event_selection.ts';
 import { TopologyError } from '../topology/topology_error.ts';
 import { EXIT_BUG, EXIT_INPUT, EXIT_NO } from './exit_codes.ts';
@@ -16,7 +17,8 @@ export function explain(error: unknown): { message: string; code: number } {
     error instanceof TopologyError ||
     error instanceof UsageError ||
     error instanceof TraceSelectionError ||
-    error instanceof CaptureOpenError
+    error instanceof CaptureOpenError ||
+    error instanceof EventLogError
   ) {
     return { message: error.message, code: EXIT_INPUT };
   }

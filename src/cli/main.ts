@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { type CompareFlags, compareCommand } from './compare_command.ts';
 import { explain } from './errors.ts';
 import { EXIT_INPUT, EXIT_OK } from './exit_codes.ts';
+import { type FollowFlags, followCommand } from './follow_command.ts';
 import { type PacketdrillFlags, packetdrillCommand } from './packetdrill_command.ts';
 import { registersCommand } from './registers_command.ts';
 import { type ReplayFlags, replayCommand } from './replay_command.ts';
@@ -51,6 +52,14 @@ function program(exit: (code: number) => void): Command {
     .option('--trace <events>', 'as in run', 'default')
     .option('--json', 'print the report as JSON')
     .action((capture: string, flags: ReplayFlags) => exit(replayCommand(capture, flags)));
+
+  cli
+    .command('follow')
+    .description("one packet's life over all hosts, from a run with --trace all --trace-format msgpack (and --truth)")
+    .argument('<dir>', 'the directory of the run')
+    .argument('[packet]', 'a packet id, or a frame as FILE:NUMBER, or #NUMBER in the first capture')
+    .option('--waits', 'where the time went: of the whole run, or of the flow of the packet')
+    .action(async (dir: string, packet: string | undefined, flags: FollowFlags) => exit(await followCommand(dir, packet, flags)));
 
   cli
     .command('compare')

@@ -1,6 +1,6 @@
 /** Puts a topology's capture points where they belong: on wires, at NICs, at the packet taps. */
 import type { net_device } from '../kernel/include/linux/netdevice.ts';
-import type { CapturePoint, CaptureSession } from '../observe/capture/capture_session.ts';
+import type { CapturePoint, CaptureSession, PointDescription } from '../observe/capture/capture_session.ts';
 import { compileFilter } from '../observe/capture/filter/filter_parse.ts';
 import { NicCapture } from '../observe/capture/nic_capture.ts';
 import type { GateOptions } from '../observe/capture/packet_gate.ts';
@@ -50,7 +50,7 @@ function captureWire(session: CaptureSession, cable: Cable, spec: CaptureSpec, f
       description: `cable between ${first.name} and ${second.name}, ${delayNs} ns each way; outbound is what ${first.name} sends`,
       speedBps: rateBps,
       snapLen: spec.snaplen ?? WHOLE_PACKET,
-      ...(spec.filter === undefined ? {} : { filter: spec.filter }),
+      ...fileOptions(spec),
     },
     cable.simulation.now,
   );
@@ -108,6 +108,12 @@ function captureAtSockets(session: CaptureSession, host: Host, spec: CaptureSpec
   finishers.push(new SocketCapture(host.kernel, point, spec.snaplen ?? WHOLE_PACKET).detach);
 }
 
+const fileOptions = ({ filter, max_size, files }: CaptureSpec): Partial<PointDescription> => ({
+  ...(filter === undefined ? {} : { filter }),
+  ...(max_size === undefined ? {} : { maximumBytes: max_size }),
+  ...(files === undefined ? {} : { files }),
+});
+
 const gateOf = ({ snaplen, filter }: CaptureSpec): GateOptions => ({
   snapLen: snaplen ?? WHOLE_PACKET,
   filter: filter === undefined ? null : compileFilter(filter),
@@ -135,6 +141,6 @@ function openAtHost(
   const ipv4 = (nic?.spec.address ?? []).map(({ address, prefix }) => ({ address, prefixLength: prefix }));
   const common = { file, point: spec.point, name, description, ipv4, snapLen: spec.snaplen ?? WHOLE_PACKET };
   const hardware = nic === undefined ? {} : { mac: nic.device.options.mac, speedBps: nic.device.rateBps };
-  const rest = { ...(spec.filter === undefined ? {} : { filter: spec.filter }), ...(linkType === undefined ? {} : { linkType }) };
+  const rest = { ...fileOptions(spec), ...(linkType === undefined ? {} : { linkType }) };
   return session.open({ ...common, ...hardware, ...rest }, host.machine.simulation.now);
 }

@@ -127,7 +127,7 @@ const KNOWN_KEYS: readonly [RegExp, readonly string[]][] = [
   [/^wires\.\d+$/, ['name', 'between', 'rate', 'delay', 'impair', 'faults']],
   [/^wires\.\d+\.faults\.\d+$/, ['at', 'fault', 'from', 'for', 'frames']],
   [/^wires\.\d+\.impair\.[^.]+$/, ['drop', 'loss', 'corrupt', 'duplicate', 'reorder', 'reorder_by', 'jitter']],
-  [/^capture\.\d+$/, ['point', 'on', 'snaplen', 'file', 'filter', 'tcp_state']],
+  [/^capture\.\d+$/, ['point', 'on', 'snaplen', 'file', 'filter', 'max_size', 'files', 'tcp_state']],
 ];
 
 function unknownKey(source: Source, path: Path, key: string): string {
@@ -208,6 +208,8 @@ function filterProblem(filter: string): string | null {
 function* checkCaptures(source: Source, file: TopologyFile): Generator<string> {
   for (const [index, capture] of (file.capture ?? []).entries()) {
     const { on, filter, point } = capture;
+    if (capture.files !== undefined && capture.max_size === undefined)
+      yield `${source.place(['capture', index, 'files'])}: files: a ring of files needs the size of each, expected max_size beside it`;
     if (point === 'socket' && filter !== undefined)
       yield `${source.place(['capture', index, 'filter'])}: filter: the point socket sees data without headers, expected another point`;
     if (capture.tcp_state !== undefined && !['tcpdump', 'gro', 'qdisc'].includes(point))

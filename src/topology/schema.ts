@@ -162,6 +162,8 @@ const captureObject = z.strictObject({
   snaplen: whole(14, 262144).optional(),
   file: text('a file name').optional(),
   filter: text("a filter in tcpdump's language").optional(),
+  max_size: size.optional(),
+  files: whole(1, 999).optional(),
   tcp_state: z.boolean({ error: 'expected true or false' }).optional(),
 });
 /** Short form: the point, everywhere. */

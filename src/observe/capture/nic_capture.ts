@@ -32,7 +32,7 @@ export class NicCapture implements NicObserver {
   }
 
   transmitted(frame: Frame, queue: number, time: number, descriptorIndex: number): void {
-    if (!this.#gate.wants(frame.u8, frame.start, frame.length, frame.length)) return;
+    if (!this.#gate.wants(frame.u8, frame.start, frame.length, frame.length, time)) return;
     const flags = PACKET_OUTBOUND | receptionType(frame.u8, frame.start);
     const captured = this.#gate.kept(frame.length);
     this.#ahead.push({
@@ -50,7 +50,7 @@ export class NicCapture implements NicObserver {
   received(frame: Frame, queue: number, time: number, rssHash: number, dropped: DropReason | null): void {
     this.#flushUntil(time);
     if (dropped !== null) this.#gate.point.dropped++;
-    if (!this.#gate.wants(frame.u8, frame.start, frame.length, frame.length)) return;
+    if (!this.#gate.wants(frame.u8, frame.start, frame.length, frame.length, time)) return;
     const flags = PACKET_INBOUND | receptionType(frame.u8, frame.start) | (frame.badFcs ? PACKET_CRC_ERROR : 0);
     const captured = this.#gate.kept(frame.length);
     const comment = dropped === null ? null : `not passed to the host: ${dropped}`;

@@ -21,7 +21,8 @@ export class PacketGate {
   }
 
   /** Does the point want this packet of `length` bytes? `available` of them lie in `u8` at `start`. */
-  wants(u8: Uint8Array, start: number, available: number, length: number): boolean {
+  wants(u8: Uint8Array, start: number, available: number, length: number, now: number): boolean {
+    this.point.limit(now);
     this.point.received++;
     return this.#filter === null || this.#filter.matches(u8, start, available, length);
   }

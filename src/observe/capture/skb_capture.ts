@@ -102,9 +102,9 @@ export class SkbCapture {
     const u8 = skb.mem.u8;
     const start = this.#startOf(skb, outgoing);
     const length = skb.len + skb.data - start;
-    const linear = Math.min(skb.data + skb.len - skb.data_len - start, length);
-    if (linear <= 0 || !(this.#atIp ? this.#wantsIp(u8, start, linear, length) : gate.wants(u8, start, linear, length))) return;
     const now = this_cpu.clock;
+    const linear = Math.min(skb.data + skb.len - skb.data_len - start, length);
+    if (linear <= 0 || !(this.#atIp ? this.#wantsIp(u8, start, linear, length, now) : gate.wants(u8, start, linear, length, now))) return;
     const captured = gate.kept(length);
     const writer = gate.point.writer;
     writer.beginPacket(0, now, captured, length);
@@ -115,10 +115,10 @@ export class SkbCapture {
   }
 
   /** Filters speak of frames: one is made up around the head of an IP packet. */
-  #wantsIp(u8: Uint8Array, start: number, linear: number, length: number): boolean {
+  #wantsIp(u8: Uint8Array, start: number, linear: number, length: number, now: number): boolean {
     const head = Math.min(linear, IP_HEAD);
     for (let i = 0; i < head; i++) this.#frame[ETH_HLEN + i] = u8[start + i]!;
-    return this.#gate.wants(this.#frame, 0, ETH_HLEN + head, ETH_HLEN + length);
+    return this.#gate.wants(this.#frame, 0, ETH_HLEN + head, ETH_HLEN + length, now);
   }
 
   /** First byte to be shown: of the Ethernet header, at `ip` of the IP header. */

@@ -51,6 +51,7 @@ export class SocketCapture {
     let at = this.#text(0, TAG_DISSECTOR, DISSECTOR);
     for (const [tag, value] of [[TAG_IPV4_SRC, from.address], [TAG_IPV4_DST, to.address], [TAG_PORT_TYPE, type], [TAG_SRC_PORT, from.port], [TAG_DST_PORT, to.port]] as const) at = this.#number(at, tag, value); // biome-ignore format: one
     this.#view.setUint32(at, TAG_END);
+    this.#point.limit(this_cpu.clock);
     this.#point.received++;
     const captured = Math.min(TAGS_BYTES + size, this.#snapLen);
     const { writer } = this.#point;

@@ -21,7 +21,7 @@ export class WireCapture implements CableObserver {
   frame(from: CableEnd, frame: Frame, time: number, fate: Fate): void {
     const gate = this.#gate;
     if (fate.lost) gate.point.dropped++;
-    if (!gate.wants(frame.u8, frame.start, frame.length, frame.length)) return;
+    if (!gate.wants(frame.u8, frame.start, frame.length, frame.length, time)) return;
     const direction = from === this.#first ? PACKET_OUTBOUND : PACKET_INBOUND;
     const flags = direction | receptionType(frame.u8, frame.start) | (fate.corrupt ? PACKET_CRC_ERROR : 0);
     const captured = gate.kept(frame.length);

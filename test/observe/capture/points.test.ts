@@ -1,3 +1,4 @@
+import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openWireshark, type Wireshark } from '../../support/wireshark.ts';
@@ -89,4 +90,31 @@ it('shows packets that a queueing discipline dropped, with the reason', () => {
   expect(dropped).toBeGreaterThan(0);
   const capture = load(printed, 'client.eth0.tcpdump.pcapng');
   expect(capture.filter('frame.comment contains "dropped: QDISC_OVERLIMIT"')).toHaveLength(dropped);
+});
+
+describe('files of limited size', () => {
+  const captures = (extra: string): string[] => {
+    const { directory } = twoHosts({ ...bulk, capture: `capture: [{ point: wire, file: w.pcapng, ${extra} }]` });
+    return readdirSync(directory).filter((name) => name.startsWith('w.pcapng')).sort(); // biome-ignore format: short
+  };
+
+  it('follow each other as tcpdump -C has them, none much larger than it may be', () => {
+    const { directory } = twoHosts({
+      ...bulk,
+      capture: 'capture: [{ point: wire, file: w.pcapng, max_size: 100K }, { point: wire, file: all.pcapng }]',
+    });
+    const names = readdirSync(directory).filter((name) => name.startsWith('w.pcapng')).sort(); // biome-ignore format: short
+    expect(names.slice(0, 3)).toEqual(['w.pcapng', 'w.pcapng1', 'w.pcapng2']);
+    for (const name of names) expect(statSync(join(directory, name)).size).toBeLessThan(100 * 1024 + 3000);
+    const frames = names.reduce((sum, name) => sum + wireshark.load(join(directory, name)).packetCount, 0);
+    expect(frames).toBe(wireshark.load(join(directory, 'all.pcapng')).packetCount);
+  });
+
+  it('write over each other in a ring as tcpdump -W has them', () => {
+    expect(captures('max_size: 50K, files: 3')).toEqual(['w.pcapng0', 'w.pcapng1', 'w.pcapng2']);
+  });
+
+  it('need a size for a ring', () => {
+    expect(() => captures('files: 3')).toThrow(/files: a ring of files needs the size of each/);
+  });
 });

@@ -1,0 +1,47 @@
+/** A packet's life and sums of waits as text. */
+import { formatSeconds } from '../../sim/time.ts';
+import type { Life } from './life.ts';
+import type { StageSum } from './waits.ts';
+
+/** `830 ns`, `12.208 µs`, `1.000 ms` */
+export function duration(ns: number): string {
+  if (ns < 10_000) return `${ns} ns`;
+  return ns < 10_000_000 ? `${(ns / 1000).toFixed(3)} µs` : `${(ns / 1e6).toFixed(3)} ms`;
+}
+
+/** `remarks` say what else is known of the packet. */
+export function lifeLines(life: Life, remarks: readonly string[]): string[] {
+  const part = life.frames > 1 ? `, frame ${life.id - life.first + 1} of the ${life.frames} that packet ${life.first} becomes` : '';
+  const lines = [`packet ${life.id}${part}`, ...remarks];
+  if (life.cause !== '') lines.push(`sent by ${life.cause}`);
+  lines.push('');
+  const rows = life.steps.map(({ time, wait, stage, host, cpu, task, event, place, text }) => [
+    formatSeconds(time, 9),
+    stage === '' ? '' : `+${duration(wait)}`,
+    host === '' ? '' : `${host} cpu${cpu}`,
+    task,
+    event,
+    place === '' ? '' : `${place}()`,
+    text,
+  ]);
+  lines.push(...aligned(['TIME', 'WAIT', 'WHERE', 'TASK', 'EVENT', 'IN', 'FIELDS'], rows, [0, 1]));
+  const total = [...life.waits.values()].reduce((sum, ns) => sum + ns, 0);
+  lines.push('', `where its ${duration(total)} went:`);
+  for (const [stage, ns] of life.waits) lines.push(`  ${stage.padEnd(32)} ${duration(ns).padStart(14)} ${share(ns, total)}`);
+  return lines;
+}
+
+export function waitLines(sums: readonly StageSum[], what: string): string[] {
+  const total = sums.reduce((sum, { ns }) => sum + ns, 0);
+  const rows = sums.map(({ stage, ns, packets, longest }) => [stage, String(packets), duration(ns), share(ns, total).trim(), duration(Math.round(ns / packets)), duration(longest)]); // biome-ignore format: one
+  return [`waits of ${what}:`, ...aligned(['STAGE', 'PACKETS', 'TOTAL', 'SHARE', 'MEAN', 'LONGEST'], rows, [1, 2, 3, 4, 5])];
+}
+
+const share = (ns: number, total: number): string => `${total > 0 ? ((100 * ns) / total).toFixed(1) : '0.0'}%`.padStart(7);
+
+/** Columns as wide as their widest cell; `right` are those whose cells stand to the right. */
+function aligned(head: readonly string[], rows: readonly (readonly string[])[], right: readonly number[]): string[] {
+  const all = [head, ...rows];
+  const widths = head.map((_, i) => Math.max(...all.map((row) => row[i]!.length)));
+  return all.map((row) => row.map((cell, i) => (right.includes(i) ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!))).join('  ').trimEnd()); // biome-ignore format: one
+}
