@@ -10,6 +10,7 @@ import { Timer } from '../sim/event_queue.ts';
 import { InvariantError } from '../sim/invariant.ts';
 import type { Simulation } from '../sim/simulation.ts';
 import type { Nanoseconds } from '../sim/time.ts';
+import { WIDE } from '../sim/wide.ts';
 
 /** Who uses the CPU: the rows of /proc/stat. */
 export const CPU_USER = 0;
@@ -44,7 +45,7 @@ export class Cpu {
   /** Cost in ns of each instrumented function, by id. */
   readonly costs: Float64Array;
   /** The CPU's own time, never behind the simulation's while it works. Integer ns. */
-  clock: Nanoseconds = 0;
+  clock: Nanoseconds = WIDE;
   /** Time spent by context: CPU_USER … CPU_IDLE. */
   readonly times = new Float64Array(5);
   tracer: CallTracer | null = null;
@@ -52,7 +53,7 @@ export class Cpu {
   readonly #vectors: number[] = [];
   readonly #next: Timer;
   #context = CPU_IDLE;
-  #contextSince: Nanoseconds = 0;
+  #contextSince: Nanoseconds = WIDE;
   #stepping = false;
 
   constructor(simulation: Simulation, os: OperatingSystem, id: number, name: string, costs: Float64Array) {

@@ -7,6 +7,7 @@
  */
 import type { ByteBlock } from '../sim/byte_heap.ts';
 import { InvariantError } from '../sim/invariant.ts';
+import { WIDE } from '../sim/wide.ts';
 import { type MemorySection, PAGE_SHIFT, type PhysicalMemory } from './memory.ts';
 
 const TAG_SHIFT = 8;
@@ -27,8 +28,8 @@ export class Dma {
   live = 0;
   mapped = 0;
   /** Bytes devices read from and wrote to memory. */
-  bytesRead = 0;
-  bytesWritten = 0;
+  bytesRead = WIDE;
+  bytesWritten = WIDE;
 
   constructor(memory: PhysicalMemory) {
     this.memory = memory;

@@ -2,7 +2,7 @@
  * The bytes of the simulated world: the memories of its computers and the frames between them come from one heap, so that moving bytes from one to
  * the other is one call. Nothing is ever given back; a heap goes with its simulation.
  */
-import { type ByteLoops, plainLoops, wasmLoops } from './byte_heap_wasm.ts';
+import { type ByteLoops, plainLoops, plainLoopsOver, wasmLoops } from './byte_heap_wasm.ts';
 
 /** Address space, not memory: the operating system provides pages as they are touched. */
 const ARENA_BYTES = 2 ** 30;
@@ -16,11 +16,12 @@ export class ByteBlock {
   readonly origin: number;
   readonly #arena: ByteLoops;
 
-  constructor(arena: ByteLoops, origin: number, length: number) {
+  constructor(arena: ByteLoops, u8: Uint8Array) {
     this.#arena = arena;
-    this.origin = origin;
-    this.u8 = new Uint8Array(arena.buffer, origin, length);
-    this.view = new DataView(arena.buffer, origin, length);
+    this.origin = u8.byteOffset;
+    this.u8 = u8;
+    this.view = new DataView(arena.buffer, u8.byteOffset, u8.length);
+    blocks.set(u8, this);
   }
 
   get buffer(): ArrayBuffer {
@@ -39,6 +40,15 @@ export class ByteBlock {
   }
 }
 
+const wholeBlock = (arena: ByteLoops, origin: number, length: number): ByteBlock =>
+  new ByteBlock(arena, new Uint8Array(arena.buffer, origin, length));
+
+/** Blocks by the view on all of their bytes. */
+const blocks = new WeakMap<Uint8Array, ByteBlock>();
+
+/** The block whose bytes these are; an array from elsewhere becomes a block of its own, whose bytes take the slow way to others. */
+export const blockOf = (u8: Uint8Array): ByteBlock => blocks.get(u8) ?? new ByteBlock(plainLoopsOver(u8.buffer as ArrayBuffer), u8);
+
 export class ByteHeap {
   #arena: ByteLoops | null = null;
   #used = 0;
@@ -48,8 +58,8 @@ export class ByteHeap {
   allocate(length: number): ByteBlock {
     const room = this.#arena === null ? 0 : this.#arena.buffer.byteLength - this.#used;
     if (this.#wasm && length > room) this.#open();
-    if (this.#arena === null || length > this.#arena.buffer.byteLength) return new ByteBlock(plainLoops(length), 0, length);
-    const block = new ByteBlock(this.#arena, this.#used, length);
+    if (this.#arena === null || length > this.#arena.buffer.byteLength) return wholeBlock(plainLoops(length), 0, length);
+    const block = wholeBlock(this.#arena, this.#used, length);
     this.#used += Math.ceil(length / ALIGNMENT) * ALIGNMENT;
     return block;
   }

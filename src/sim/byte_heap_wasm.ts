@@ -76,10 +76,13 @@ export function wasmLoops(size: number): ByteLoops | null {
 }
 
 /** The same in JavaScript. */
-export function plainLoops(size: number): ByteLoops {
-  const u8 = new Uint8Array(size);
+export const plainLoops = (size: number): ByteLoops => plainLoopsOver(new ArrayBuffer(size));
+
+/** The same over bytes that are there already. */
+export function plainLoopsOver(buffer: ArrayBuffer): ByteLoops {
+  const u8 = new Uint8Array(buffer);
   return {
-    buffer: u8.buffer,
+    buffer,
     copy: (from, to, length) => {
       u8.copyWithin(to, from, from + length);
     },

@@ -7,6 +7,7 @@
  */
 import { InvariantError } from './invariant.ts';
 import type { Nanoseconds } from './time.ts';
+import { WIDE } from './wide.ts';
 
 const GROWTH = 2;
 
@@ -15,7 +16,7 @@ export class Timer {
   /** Place in the heap, -1 while not armed. Kept by the queue. */
   slot = -1;
   /** The instant it is armed for. Meaningful while pending. */
-  expires: Nanoseconds = 0;
+  expires: Nanoseconds = WIDE;
 
   readonly name: string;
   readonly fire: () => void;

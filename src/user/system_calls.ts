@@ -55,6 +55,7 @@ import type { sockaddr_in } from '../kernel/uapi/in.ts';
 import { O_NONBLOCK, SIOCINQ } from '../kernel/uapi/socket.ts';
 import { syscall_numbers } from '../kernel/uapi/unistd.ts';
 import { CPU_USER, this_cpu } from '../machine/cpu.ts';
+import { WIDE } from '../sim/wide.ts';
 import { KilledBySignal, ProgramError } from './errors.ts';
 
 export const F_GETFL = 3;
@@ -109,12 +110,17 @@ export class Sys {
   readonly #spawnTask: SpawnTask;
   /** Name of the call that was made but has not begun: its `yield*` is missing. */
   #pending: string | null = null;
-  #start = 0;
+  #start = WIDE;
 
   constructor(kernel: Kernel, task: task_struct, spawnTask: SpawnTask) {
     this.kernel = kernel;
     this.task = task;
     this.#spawnTask = spawnTask;
+  }
+
+  /** Memory to send from and to receive into. It is never given back; any other array does as well, but copies from and to this are cheaper. */
+  malloc(size: number): Uint8Array {
+    return this_cpu.simulation.bytes.allocate(size).u8;
   }
 
   /** CLOCK_MONOTONIC in ns. Looking at the clock takes no time: the vDSO needs no system call. */

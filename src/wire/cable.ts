@@ -6,6 +6,7 @@
 import { Timer } from '../sim/event_queue.ts';
 import type { Simulation } from '../sim/simulation.ts';
 import { type Nanoseconds, NSEC_PER_SEC } from '../sim/time.ts';
+import { WIDE } from '../sim/wide.ts';
 import { FCS_BYTES, type Frame, type FramePool, GAP_BYTES, MIN_FRAME, PREAMBLE_BYTES } from './frame.ts';
 import { Fate, Impairer, type Impairment } from './impairment.ts';
 import type { Port, WireEnd } from './port.ts';
@@ -37,7 +38,7 @@ export interface CableCounters {
 /** A frame under way. Slots are used again. */
 class Flight {
   frame: Frame | null = null;
-  departure: Nanoseconds = 0;
+  departure: Nanoseconds = WIDE;
   readonly fate = new Fate();
 }
 
@@ -54,9 +55,9 @@ export class CableEnd implements WireEnd {
   readonly counters: CableCounters = { frames: 0, bytes: 0, lost: 0, corrupted: 0, duplicated: 0, delayed: 0 };
   port: Port | null = null;
   peer: CableEnd = null as unknown as CableEnd;
-  #freeAt: Nanoseconds = 0;
+  #freeAt: Nanoseconds = WIDE;
   /** Bits × 10^9 that the last division left over. */
-  #remainder = 0;
+  #remainder = WIDE;
   #impairer: Impairer | null;
   /** The device here sends a signal. */
   #signals = true;

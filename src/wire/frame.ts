@@ -4,6 +4,7 @@
  */
 import { type ByteBlock, ByteHeap } from '../sim/byte_heap.ts';
 import { InvariantError } from '../sim/invariant.ts';
+import { WIDE } from '../sim/wide.ts';
 
 /** Room for a 9,216-byte jumbo frame with VLAN tag; ordinary frames take small slots. */
 const SMALL_SLOT = 2048;
@@ -19,7 +20,7 @@ export const MIN_FRAME = 60;
 
 export class Frame {
   /** Packet id: see DESIGN "one packet, one identity". Observers only. */
-  id = 0;
+  id = WIDE;
   /** Bytes without FCS, from the destination address on. */
   length = 0;
   /** The FCS does not match (the wire damaged the frame). */

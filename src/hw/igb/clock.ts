@@ -4,6 +4,7 @@
  */
 import type { Simulation } from '../../sim/simulation.ts';
 import type { Nanoseconds } from '../../sim/time.ts';
+import { WIDE } from '../../sim/wide.ts';
 import type { Frame } from '../../wire/frame.ts';
 import * as D from './e1000_defines.ts';
 import * as R from './e1000_regs.ts';
@@ -19,7 +20,7 @@ export class Clock {
   readonly #values: RegisterValues;
   /** The counter's value at `#since`. */
   #base = 0n;
-  #since: Nanoseconds = 0;
+  #since: Nanoseconds = WIDE;
   #latchedHigh = 0;
 
   constructor(simulation: Simulation, values: RegisterValues) {

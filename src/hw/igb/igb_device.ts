@@ -8,6 +8,7 @@ import { Timer } from '../../sim/event_queue.ts';
 import { InvariantError } from '../../sim/invariant.ts';
 import type { Simulation } from '../../sim/simulation.ts';
 import type { Nanoseconds } from '../../sim/time.ts';
+import { WIDE } from '../../sim/wide.ts';
 import type { Frame, FramePool } from '../../wire/frame.ts';
 import type { Port, WireEnd } from '../../wire/port.ts';
 import { Clock } from './clock.ts';
@@ -96,9 +97,9 @@ export class IgbDevice implements PciDevice, Port {
   readonly #arrival: Timer;
   #applying = false;
   /** Until then arrivals are events. */
-  #wantedUntil: Nanoseconds = 0;
+  #wantedUntil: Nanoseconds = WIDE;
   /** Loopback: the port's own wire. */
-  #loopbackFreeAt: Nanoseconds = 0;
+  #loopbackFreeAt: Nanoseconds = WIDE;
 
   constructor(name: string, simulation: Simulation, pool: FramePool, options: Partial<IgbOptions> = {}) {
     this.name = name;
@@ -140,11 +141,11 @@ export class IgbDevice implements PciDevice, Port {
     this.statistics.update();
     const registers = this.registers;
     const slot = registers.slot(offset);
-    const row = registers.map.rows[slot]!;
-    if (row.access === 'WO') throw new RegisterError(this.name, `read of write-only ${registers.map.nameOf(slot)}`, offset);
+    const effects = registers.map.effects[slot]!;
+    if (effects.access === 'WO') throw new RegisterError(this.name, `read of write-only ${registers.map.nameOf(slot)}`, offset);
     const stored = registers.u32[slot]!;
-    const value = row.read === undefined ? stored : row.read(this, registers.map.indices[slot]!, stored);
-    if (row.access === 'RC') registers.u32[slot] = 0;
+    const value = effects.read === null ? stored : effects.read(this, registers.map.indices[slot]!, stored);
+    if (effects.access === 'RC') registers.u32[slot] = 0;
     if (this.registerObserver !== null) this.registerObserver.access(this.name, false, registers.map.nameOf(slot), value >>> 0);
     return value >>> 0;
   }
@@ -152,12 +153,12 @@ export class IgbDevice implements PciDevice, Port {
   writel(offset: number, value: number, time: Nanoseconds): void {
     const registers = this.registers;
     const slot = registers.slot(offset);
-    const row = registers.map.rows[slot]!;
-    if (row.access === 'RO' || (row.access === 'RC' && row.written === undefined))
+    const effects = registers.map.effects[slot]!;
+    if (effects.access === 'RO' || (effects.access === 'RC' && effects.written === null))
       throw new RegisterError(this.name, `write to read-only ${registers.map.nameOf(slot)}`, offset);
     if (this.registerObserver !== null) this.registerObserver.access(this.name, true, registers.map.nameOf(slot), value >>> 0);
     const arrival = this.#writes.add(slot, value >>> 0, Math.max(time, this.simulation.now));
-    if (row.issued !== undefined) row.issued(this, registers.map.indices[slot]!, value >>> 0, arrival);
+    if (effects.issued !== null) effects.issued(this, registers.map.indices[slot]!, value >>> 0, arrival);
   }
 
   /** Applies the writes that have arrived by `until`. */
@@ -180,14 +181,14 @@ export class IgbDevice implements PciDevice, Port {
   /** Stores a write and sets off what it does. */
   #apply(slot: number, value: number, time: Nanoseconds): void {
     const registers = this.registers;
-    const row = registers.map.rows[slot]!;
+    const effects = registers.map.effects[slot]!;
     const u32 = registers.u32;
-    if (row.access === 'RW1C') u32[slot] = u32[slot]! & ~value;
-    else if (row.access === 'RW' || row.access === 'WO') {
-      const writable = row.writable ?? 0xffffffff;
+    if (effects.access === 'RW1C') u32[slot] = u32[slot]! & ~value;
+    else if (effects.access === 'RW' || effects.access === 'WO') {
+      const { writable } = effects;
       u32[slot] = (u32[slot]! & ~writable) | (value & writable);
     }
-    if (row.written !== undefined) row.written(this, registers.map.indices[slot]!, row.access === 'RW' ? u32[slot]! : value, time);
+    if (effects.written !== null) effects.written(this, registers.map.indices[slot]!, effects.access === 'RW' ? u32[slot]! : value, time);
   }
 
   /** The arrival of a write at `time` is an event of its own. */

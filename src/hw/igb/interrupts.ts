@@ -6,6 +6,7 @@
  */
 import { Timer } from '../../sim/event_queue.ts';
 import { type Nanoseconds, NSEC_PER_USEC } from '../../sim/time.ts';
+import { WIDE } from '../../sim/wide.ts';
 import * as D from './e1000_defines.ts';
 import * as R from './e1000_regs.ts';
 import type { IgbDevice } from './igb_device.ts';
@@ -38,7 +39,7 @@ export class Interrupts {
   readonly #timers: (Timer | null)[] = new Array<Timer | null>(VECTORS).fill(null);
   /** Writes to EIMS that have not arrived, and when the last of them will. */
   #enablesUnderWay = 0;
-  #lastEnableAt: Nanoseconds = 0;
+  #lastEnableAt: Nanoseconds = WIDE;
 
   constructor(device: IgbDevice) {
     this.#device = device;

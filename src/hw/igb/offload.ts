@@ -4,6 +4,7 @@
  */
 import { finish } from '../../machine/checksum.ts';
 import type { ByteBlock, ByteHeap } from '../../sim/byte_heap.ts';
+import { WIDE } from '../../sim/wide.ts';
 import { type Frame, MIN_FRAME } from '../../wire/frame.ts';
 import { crc32c } from './crc.ts';
 import * as D from './e1000_defines.ts';
@@ -114,7 +115,7 @@ export class Segmenter {
   #mss = 0;
   #ipCheck = false;
   #ipId = 0;
-  #sequence = 0;
+  #sequence = WIDE;
   #flags = 0;
   #ipBase = 0;
   #l4Base = 0;

@@ -50,12 +50,30 @@ export class RegisterError extends Error {
   }
 }
 
+/** What an access does, as the device looks it up: unlike rows, all of these have one shape, which is what makes the look-up cheap. */
+export class RegisterEffects {
+  readonly access: RegisterAccess;
+  readonly writable: number;
+  readonly read: NonNullable<RegisterRow['read']> | null;
+  readonly written: NonNullable<RegisterRow['written']> | null;
+  readonly issued: NonNullable<RegisterRow['issued']> | null;
+
+  constructor(row: RegisterRow) {
+    this.access = row.access;
+    this.writable = row.writable ?? 0xffffffff;
+    this.read = row.read ?? null;
+    this.written = row.written ?? null;
+    this.issued = row.issued ?? null;
+  }
+}
+
 const REGISTER_SPACE = 0x10000;
 const NO_SLOT = 0xffff;
 
 /** The table unrolled: one slot for each register. */
 export class RegisterMap {
   readonly rows: RegisterRow[] = [];
+  readonly effects: RegisterEffects[] = [];
   readonly indices: number[] = [];
   readonly #slots = new Uint16Array(REGISTER_SPACE >> 2).fill(NO_SLOT);
 
@@ -90,9 +108,11 @@ export class RegisterMap {
   #add(row: RegisterRow): void {
     const first = this.rows.length;
     const count = row.count ?? 1;
+    const effects = new RegisterEffects(row);
     for (let i = 0; i < count; i++) {
       this.#place(row, row.offset + i * (row.stride ?? 4), first + i);
       this.rows.push(row);
+      this.effects.push(effects);
       this.indices.push(i);
     }
     const alias = row.alias;

@@ -9,6 +9,7 @@
  */
 import { Timer } from '../../sim/event_queue.ts';
 import type { Nanoseconds } from '../../sim/time.ts';
+import { WIDE } from '../../sim/wide.ts';
 import { FCS_BYTES, type Frame, MIN_FRAME } from '../../wire/frame.ts';
 import { Classification, Classifier, packetChecksum } from './classify.ts';
 import { crc32 } from './crc.ts';
@@ -47,7 +48,7 @@ class Entry {
   readonly found = new Classification();
   queue = 0;
   /** Its last byte can be in host memory at this instant. */
-  readyAt: Nanoseconds = 0;
+  readyAt: Nanoseconds = WIDE;
   /** Status bits beside the checksums: inexact filter, loopback, time stamp, receive error. */
   status = 0;
   /** It has been counted as waiting for descriptors. */
@@ -64,7 +65,7 @@ export class RxEngine {
   #count = 0;
   #bytes = 0;
   /** The write side of the PCIe link is busy until then. */
-  #dmaFreeAt: Nanoseconds = 0;
+  #dmaFreeAt: Nanoseconds = WIDE;
   /** The ring the first frame waits for. */
   #blockedOn = NO_QUEUE;
   #enabled = false;

@@ -1,5 +1,6 @@
 /** One receive queue: its descriptor ring and what SRRCTL says about its buffers. */
 import type { Nanoseconds } from '../../sim/time.ts';
+import { WIDE } from '../../sim/wide.ts';
 import * as D from './e1000_defines.ts';
 
 const KIB = 1024;
@@ -9,7 +10,7 @@ const legacySizes = [2048, 1024, 512, 256] as const;
 
 export class RxQueue {
   readonly index: number;
-  base = 0;
+  base = WIDE;
   /** Descriptors in the ring. */
   size = 0;
   head = 0;
@@ -22,7 +23,7 @@ export class RxQueue {
   /** Interrupt when no more descriptors than this are left; 0: never. */
   minimumThreshold = 0;
   /** When descriptors handed over to an empty queue have been fetched. */
-  availableFrom: Nanoseconds = 0;
+  availableFrom: Nanoseconds = WIDE;
 
   constructor(index: number) {
     this.index = index;

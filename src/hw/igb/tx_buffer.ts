@@ -3,6 +3,7 @@
  * (TXPBS); a frame's room is free again when its last bit has left. The MAC stops while the partner's pause frames say so (datasheet 3.7.5).
  */
 import type { Nanoseconds } from '../../sim/time.ts';
+import { WIDE } from '../../sim/wide.ts';
 import type { Frame } from '../../wire/frame.ts';
 import type { IgbDevice } from './igb_device.ts';
 
@@ -10,7 +11,7 @@ import type { IgbDevice } from './igb_device.ts';
 class Slot {
   frame: Frame | null = null;
   /** The last byte has been fetched. */
-  readyAt: Nanoseconds = 0;
+  readyAt: Nanoseconds = WIDE;
   descriptor = 0;
   stamped = false;
 }
@@ -23,8 +24,8 @@ export class TxBuffer {
   #bytes = 0;
   /** The frame that is on its way out: its room is taken until then. */
   #leaving = 0;
-  #leavesAt: Nanoseconds = 0;
-  pausedUntil: Nanoseconds = 0;
+  #leavesAt: Nanoseconds = WIDE;
+  pausedUntil: Nanoseconds = WIDE;
 
   constructor(device: IgbDevice) {
     this.#device = device;

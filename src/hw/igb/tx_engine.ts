@@ -11,6 +11,7 @@
  */
 import { Timer } from '../../sim/event_queue.ts';
 import type { Nanoseconds } from '../../sim/time.ts';
+import { WIDE } from '../../sim/wide.ts';
 import { type Frame, MIN_FRAME } from '../../wire/frame.ts';
 import * as D from './e1000_defines.ts';
 import { DESCRIPTOR_SIZE } from './e1000_desc.ts';
@@ -41,11 +42,11 @@ export class TxEngine {
   /** A packet is being fetched. */
   #fetching = false;
   /** Its next frame's last byte is there at this instant. */
-  #readyAt: Nanoseconds = 0;
+  #readyAt: Nanoseconds = WIDE;
   /** All of it has been fetched, ahead of time; it counts as done at this instant. */
   #doneAt: Nanoseconds = NEVER;
   /** The read side of the PCIe link is busy until then. */
-  #dmaFreeAt: Nanoseconds = 0;
+  #dmaFreeAt: Nanoseconds = WIDE;
   #lastServed = TX_QUEUES - 1;
   /** Doorbells under way. */
   #ringing = 0;

@@ -4,6 +4,7 @@ import type { Dma } from '../../machine/dma.ts';
 import type { ByteBlock } from '../../sim/byte_heap.ts';
 import { InvariantError } from '../../sim/invariant.ts';
 import type { Nanoseconds } from '../../sim/time.ts';
+import { WIDE } from '../../sim/wide.ts';
 import * as D from './e1000_defines.ts';
 import { DESCRIPTOR_SIZE } from './e1000_desc.ts';
 import { TxContext } from './offload.ts';
@@ -20,17 +21,17 @@ const scratch = new TxContext();
 
 export class TxQueue {
   readonly index: number;
-  base = 0;
+  base = WIDE;
   /** Descriptors in the ring. */
   size = 0;
   head = 0;
   tail = 0;
   enabled = false;
   /** When descriptors that were handed over to an idle queue have been fetched. */
-  availableFrom: Nanoseconds = 0;
+  availableFrom: Nanoseconds = WIDE;
   writebackThreshold = 0;
   /** Address of the head write-back; 0 when it is off. */
-  headWriteback = 0;
+  headWriteback = WIDE;
   /** Descriptors that are done but not written back yet (WTHRESH). */
   readonly unwritten: number[] = [];
   unwrittenCount = 0;
@@ -101,8 +102,8 @@ export class TxPacket {
   first = 0;
   end = 0;
   /** cmd_type_len and options of the first data descriptor. */
-  command = 0;
-  options = 0;
+  command = WIDE;
+  options = WIDE;
   legacy = false;
   /** Legacy checksum: where it starts, where it goes; and its VLAN tag. */
   css = 0;
@@ -111,7 +112,7 @@ export class TxPacket {
   context: TxContext = new TxContext();
   /** All bytes of all fragments. */
   total = 0;
-  tag = 0;
+  tag = WIDE;
   fragments = 0;
   addresses = new Float64Array(MIN_FRAGMENTS);
   lengths = new Int32Array(MIN_FRAGMENTS);

@@ -110,7 +110,8 @@ export function autoremove_wake_function(entry: wait_queue_entry): boolean {
 
 /** Wakes all non-exclusive waiters and up to `nr_exclusive` exclusive ones (0 = all). */
 function __wake_up_common(wq: wait_queue_head, nr_exclusive: number, key: number): void {
-  for (const entry of wq.head.slice()) {
+  // Who is woken may leave the queue.
+  for (const entry of wq.head.length > 1 ? wq.head.slice() : wq.head) {
     const woken = entry.func !== null ? entry.func(entry, key) : default_wake_function(entry);
     if (woken && (entry.flags & WQ_FLAG_EXCLUSIVE) !== 0 && nr_exclusive > 0 && --nr_exclusive === 0) break;
   }

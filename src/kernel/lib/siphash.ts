@@ -4,6 +4,7 @@
  * JavaScript has no 64-bit integers that are fast, so a word is a pair of 32-bit halves; the result of a hash stays in its key (`hi`, `lo`).
  */
 import type { RandomStream } from '../../sim/random.ts';
+import { WIDE } from '../../sim/wide.ts';
 
 /** A key, and the result of the last hash under it. */
 export class siphash_key_t {
@@ -11,8 +12,8 @@ export class siphash_key_t {
   readonly k0hi: number;
   readonly k1lo: number;
   readonly k1hi: number;
-  lo = 0;
-  hi = 0;
+  lo = WIDE;
+  hi = WIDE;
 
   constructor(k0lo: number, k0hi: number, k1lo: number, k1hi: number) {
     this.k0lo = k0lo;

@@ -4,6 +4,7 @@ import type { tcp_info } from '../../kernel/net/ipv4/tcp_info.ts';
 import { MSG_NOSIGNAL, SOL_TCP } from '../../kernel/uapi/socket.ts';
 import { TCP_INFO } from '../../kernel/uapi/tcp.ts';
 import { NSEC_PER_SEC, NSEC_PER_USEC } from '../../sim/time.ts';
+import { WIDE } from '../../sim/wide.ts';
 import type { Sys } from '../sys.ts';
 import type { StreamResults } from './iperf3_protocol.ts';
 
@@ -39,7 +40,7 @@ export class Stream {
   readonly id: number;
   readonly fd: number;
   readonly sender: boolean;
-  bytes = 0;
+  bytes = WIDE;
   /** Datagrams: sent, or the highest number received. */
   packets = 0;
   lost = 0;
@@ -64,7 +65,7 @@ export class Stream {
   }
 
   *#send(test: TestState, sys: Sys): Sleeping<number> {
-    const block = new Uint8Array(test.blockSize);
+    const block = sys.malloc(test.blockSize);
     while (!test.done) {
       yield* this.#waitForRate(test, sys);
       if (test.done) break;
@@ -100,7 +101,7 @@ export class Stream {
   }
 
   *#receive(test: TestState, sys: Sys): Sleeping<number> {
-    const buffer = new Uint8Array(test.udp ? 65536 : test.blockSize);
+    const buffer = sys.malloc(test.udp ? 65536 : test.blockSize);
     while (!test.done) {
       const count = yield* sys.recv(this.fd, buffer);
       if (count <= 0) return count === 0 ? 0 : 1;

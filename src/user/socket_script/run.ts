@@ -7,6 +7,7 @@ import { errnoName } from '../../kernel/uapi/errno.ts';
 import type { sockaddr_in } from '../../kernel/uapi/in.ts';
 import { AF_INET, MSG_NOSIGNAL, POLLIN, SHUT_RD, SHUT_RDWR, SHUT_WR, SIOCINQ, SIOCOUTQ, SO_LINGER, SO_REUSEADDR, SOCK_DGRAM, SOCK_STREAM, SOL_SOCKET, SOL_TCP } from '../../kernel/uapi/socket.ts'; // biome-ignore format: a list
 import { TCP_INFO } from '../../kernel/uapi/tcp.ts';
+import { WIDE } from '../../sim/wide.ts';
 import { type Process, type Program, type Sys, sockaddr } from '../sys.ts';
 import { parseScript, type ScriptItem, type Step } from './parse.ts';
 import { SOCKET_OPTIONS } from './socket_options.ts';
@@ -26,13 +27,13 @@ class State {
   readonly pattern: Uint8Array;
   current = -1;
   listening = -1;
-  sent = 0;
-  received = 0;
+  sent = WIDE;
+  received = WIDE;
   /** Reads whose bytes were not those of the pattern. */
   bad = 0;
   readSize = DEFAULT_READ_SIZE;
   sampling = false;
-  readBuffer = new Uint8Array(0);
+  readBuffer: Uint8Array = new Uint8Array(0);
   readonly background: Process[] = [];
 
   constructor(sys: Sys, log: ScriptLog, pattern: Uint8Array) {
@@ -43,7 +44,7 @@ class State {
 
   /** A buffer for reading, kept from call to call. */
   buffer(size: number): Uint8Array {
-    if (this.readBuffer.length < size) this.readBuffer = new Uint8Array(size);
+    if (this.readBuffer.length < size) this.readBuffer = this.sys.malloc(size);
     return this.readBuffer;
   }
 }
@@ -52,7 +53,7 @@ class State {
 export function socketScript(text: string, log: ScriptLog): Program {
   const items = parseScript(text);
   return function* script(sys) {
-    const state = new State(sys, log, makePattern(largestSend(items)));
+    const state = new State(sys, log, makePattern(sys, largestSend(items)));
     for (const item of items) yield* runItem(state, item);
     state.sampling = false;
     yield* joinAll(state);
@@ -69,8 +70,8 @@ function largestSend(items: readonly ScriptItem[]): number {
   return Math.min(LARGEST_BUFFER, Math.max(1 << 17, ...writes.filter((size) => Number.isFinite(size))));
 }
 
-function makePattern(size: number): Uint8Array {
-  const pattern = new Uint8Array(size + 2 * PERIOD);
+function makePattern(sys: Sys, size: number): Uint8Array {
+  const pattern = sys.malloc(size + 2 * PERIOD);
   for (let i = 0; i < PERIOD; i++) pattern[i] = i;
   for (let done = PERIOD; done < pattern.length; done *= 2) pattern.copyWithin(done, 0, Math.min(done, pattern.length - done));
   return pattern;

@@ -2,6 +2,7 @@
  * include/linux/netdevice.h: network devices, their queues, NAPI, and the per-CPU state of the network core.
  */
 
+import { WIDE } from '../../../sim/wide.ts';
 import { this_cpu_ptr } from '../../current.ts';
 import type { hrtimer } from '../../kernel/time/hrtimer.ts';
 import type { timer_list } from '../../kernel/time/timer.ts';
@@ -135,7 +136,7 @@ export class netdev_queue {
   qdisc: Qdisc = null as unknown as Qdisc;
   qdisc_sleeping: Qdisc = null as unknown as Qdisc;
   state = 0;
-  trans_start = 0;
+  trans_start = WIDE;
   trans_timeout = 0;
   dql: dql;
   xmit_lock_owner = -1;
@@ -227,8 +228,8 @@ export interface header_ops {
 export class rtnl_link_stats64 {
   rx_packets = 0;
   tx_packets = 0;
-  rx_bytes = 0;
-  tx_bytes = 0;
+  rx_bytes = WIDE;
+  tx_bytes = WIDE;
   rx_errors = 0;
   tx_errors = 0;
   rx_dropped = 0;

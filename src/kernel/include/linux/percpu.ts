@@ -1,5 +1,6 @@
 /** What every CPU has of its own: run queue, softirqs, timers, network queues, counters. */
 import type { Cpu } from '../../../machine/cpu.ts';
+import { WIDE } from '../../../sim/wide.ts';
 import type { rq } from '../../kernel/sched.ts';
 import type { hrtimer_cpu_base } from '../../kernel/time/hrtimer.ts';
 import type { timer_base } from '../../kernel/time/timer.ts';
@@ -24,7 +25,7 @@ export class percpu {
   in_softirq = false;
   /** Rounds and start of the run of softirqs since the last time the CPU was free of them. */
   softirqRounds = 0;
-  softirqSince = 0;
+  softirqSince = WIDE;
   /** ksoftirqd has taken over: softirqs run at the rank of a task. */
   ksoftirqdAwake = false;
   ksoftirqd: task_struct;

@@ -1,4 +1,5 @@
 /** include/linux/sched.h, wait.h: tasks and wait queues. */
+import { WIDE } from '../../../sim/wide.ts';
 
 /**
  * What a function that may sleep returns: call it with `yield*`. What travels through the yield is a request to the scheduler: the task gives
@@ -22,7 +23,7 @@ export class task_struct {
   /** On a run queue (or running). */
   on_rq = false;
   /** It must not run before this instant: the clock of the CPU that woke it. */
-  wakeTime = 0;
+  wakeTime = WIDE;
   /** The program; null for the idle task and kernel threads without one. */
   body: Sleeping<number> | null;
   exit_code = 0;

@@ -8,6 +8,7 @@
 import { this_cpu } from '../../../machine/cpu.ts';
 import type { MemorySection } from '../../../machine/memory.ts';
 import { InvariantError } from '../../../sim/invariant.ts';
+import { WIDE } from '../../../sim/wide.ts';
 import { kernel } from '../../current.ts';
 import { get_page, type page, put_page } from '../../mm/page_alloc.ts';
 import type { kmem_cache, objectCache, slabObject } from '../../mm/slab.ts';
@@ -118,7 +119,7 @@ export class napi_gro_cb {
   data_offset = 0;
   flush = 0;
   count = 0;
-  age = 0;
+  age = WIDE;
   last: sk_buff | null = null;
   same_flow = false;
   csum_valid = false;
@@ -129,7 +130,7 @@ export class napi_gro_cb {
   is_flist = false;
   free = 0;
   ip_fixedid = false;
-  csum = 0;
+  csum = WIDE;
 }
 
 export const NAPI_GRO_FREE = 1;
@@ -191,13 +192,13 @@ export class sk_buff {
   mark = 0;
   queue_mapping = 0;
   ip_summed = CHECKSUM_NONE;
-  csum = 0;
+  csum = WIDE;
   /** CHECKSUM_PARTIAL: from where (offset in mem) and where to, relative to csum_start. */
   csum_start = 0;
   csum_offset = 0;
   csum_level = 0;
   csum_valid = false;
-  hash = 0;
+  hash = WIDE;
   l4_hash = false;
   sw_hash = false;
   napi_id = 0;
@@ -207,9 +208,9 @@ export class sk_buff {
   vlan_present = false;
   ooo_okay = false;
   xmit_more = false;
-  tstamp = 0;
+  tstamp = WIDE;
   tstamp_type = 0;
-  skb_mstamp_ns = 0;
+  skb_mstamp_ns = WIDE;
   dst_pending_confirm = false;
   decrypted = false;
   ignore_df = false;
@@ -234,7 +235,7 @@ export class sk_buff {
   exterr: sock_exterr_skb | null = null;
 
   /** First of the packet ids this packet has on the wire (one a segment); observers only. */
-  packetId = 0;
+  packetId = WIDE;
   /** Packet ids that GRO merged into this one beyond its own: observers only. */
   mergedIds: number[] | null = null;
   /** Where it is now in the pools: catches use after free. */

@@ -1,4 +1,6 @@
 /** include/linux/tcp.h: the TCP part of a socket. */
+
+import { WIDE } from '../../../sim/wide.ts';
 import type { hrtimer } from '../../kernel/time/hrtimer.ts';
 import { tcphdr } from '../../uapi/in.ts';
 import { inet_connection_sock } from '../net/inet_sock.ts';
@@ -8,16 +10,16 @@ import { minmax } from './win_minmax.ts';
 
 /** A block of received data to be acknowledged selectively. */
 export class tcp_sack_block {
-  start_seq = 0;
-  end_seq = 0;
+  start_seq = WIDE;
+  end_seq = WIDE;
 }
 
 /** Options of the segment at hand and of the connection. */
 export class tcp_options_received {
-  ts_recent_stamp = 0;
-  ts_recent = 0;
-  rcv_tsval = 0;
-  rcv_tsecr = 0;
+  ts_recent_stamp = WIDE;
+  ts_recent = WIDE;
+  rcv_tsval = WIDE;
+  rcv_tsecr = WIDE;
   saw_tstamp = false;
   tstamp_ok = false;
   dsack = false;
@@ -82,31 +84,31 @@ export const TCP_DEFERRED_ALL =
 export class tcp_sock extends inet_connection_sock {
   tcp_header_len = 0;
   gso_segs = 0;
-  bytes_received = 0;
+  bytes_received = WIDE;
   segs_in = 0;
   data_segs_in = 0;
-  rcv_nxt = 0;
-  copied_seq = 0;
-  rcv_wup = 0;
-  snd_nxt = 0;
+  rcv_nxt = WIDE;
+  copied_seq = WIDE;
+  rcv_wup = WIDE;
+  snd_nxt = WIDE;
   segs_out = 0;
   data_segs_out = 0;
-  bytes_sent = 0;
-  bytes_acked = 0;
+  bytes_sent = WIDE;
+  bytes_acked = WIDE;
   dsack_dups = 0;
-  snd_una = 0;
-  snd_sml = 0;
-  rcv_tstamp = 0;
-  rcv_rtt_last_tsecr = 0;
-  lsndtime = 0;
-  last_oow_ack_time = 0;
-  compressed_ack_rcv_nxt = 0;
-  tsoffset = 0;
-  snd_wl1 = 0;
-  snd_wnd = 0;
-  max_window = 0;
+  snd_una = WIDE;
+  snd_sml = WIDE;
+  rcv_tstamp = WIDE;
+  rcv_rtt_last_tsecr = WIDE;
+  lsndtime = WIDE;
+  last_oow_ack_time = WIDE;
+  compressed_ack_rcv_nxt = WIDE;
+  tsoffset = WIDE;
+  snd_wl1 = WIDE;
+  snd_wnd = WIDE;
+  max_window = WIDE;
   mss_cache = 0;
-  window_clamp = 0;
+  window_clamp = WIDE;
   rcv_ssthresh = 0;
   scaling_ratio = 0;
   advmss = 0;
@@ -115,10 +117,10 @@ export class tcp_sock extends inet_connection_sock {
   tlp_retrans = false;
   tcp_usec_ts = false;
   tcp_tx_delay = 0;
-  tcp_wstamp_ns = 0;
-  tcp_clock_cache = 0;
+  tcp_wstamp_ns = WIDE;
+  tcp_clock_cache = WIDE;
   /** µs, refreshed from the clock by tcp_mstamp_refresh(). */
-  tcp_mstamp = 0;
+  tcp_mstamp = WIDE;
   /** Sent segments by the time they were last sent: links are in the sk_buffs (net/ipv4/tcp_rtx_queue.ts). */
   readonly tsorted_sent_queue = new tsortedList();
   highest_sack: sk_buff | null = null;
@@ -128,24 +130,24 @@ export class tcp_sock extends inet_connection_sock {
   delivered_ce = 0;
   received_ce = 0;
   received_ce_pending = 0;
-  app_limited = 0;
+  app_limited = WIDE;
   rcv_wnd = 0;
-  write_seq = 0;
+  write_seq = WIDE;
   notsent_lowat = 0;
-  pushed_seq = 0;
+  pushed_seq = WIDE;
   lost_out = 0;
   sacked_out = 0;
   packets_out = 0;
   retrans_out = 0;
   max_packets_out = 0;
-  cwnd_usage_seq = 0;
+  cwnd_usage_seq = WIDE;
   rate_delivered = 0;
   rate_interval_us = 0;
   rate_app_limited = true;
   readonly rack = {
-    mstamp: 0,
+    mstamp: WIDE,
     rtt_us: 0,
-    end_seq: 0,
+    end_seq: WIDE,
     last_delivered: 0,
     reo_wnd_steps: 1,
     reo_wnd_persist: 0,
@@ -174,7 +176,7 @@ export class tcp_sock extends inet_connection_sock {
   thin_lto = false;
   recvmsg_inq = false;
   chrono_type = TCP_CHRONO_UNSPEC;
-  chrono_start = 0;
+  chrono_start = WIDE;
   readonly chrono_stat = new Float64Array(__TCP_CHRONO_MAX);
   keepalive_time = 0;
   keepalive_intvl = 0;
@@ -184,43 +186,43 @@ export class tcp_sock extends inet_connection_sock {
   mdev_us = 0;
   mdev_max_us = 0;
   rttvar_us = 0;
-  rtt_seq = 0;
+  rtt_seq = WIDE;
   readonly rtt_min = new minmax();
   snd_cwnd = 0;
   snd_cwnd_cnt = 0;
-  snd_cwnd_clamp = 0;
+  snd_cwnd_clamp = WIDE;
   snd_cwnd_used = 0;
-  snd_cwnd_stamp = 0;
+  snd_cwnd_stamp = WIDE;
   snd_ssthresh = 0;
   prior_cwnd = 0;
   prior_ssthresh = 0;
-  high_seq = 0;
-  undo_marker = 0;
+  high_seq = WIDE;
+  undo_marker = WIDE;
   undo_retrans = 0;
-  bytes_retrans = 0;
+  bytes_retrans = WIDE;
   total_retrans = 0;
-  rto_stamp = 0;
+  rto_stamp = WIDE;
   total_rto = 0;
   total_rto_recoveries = 0;
   total_rto_time = 0;
-  first_tx_mstamp = 0;
-  delivered_mstamp = 0;
+  first_tx_mstamp = WIDE;
+  delivered_mstamp = WIDE;
   lost = 0;
-  urg_seq = 0;
+  urg_seq = WIDE;
   urg_data = 0;
-  snd_up = 0;
-  pred_flags = 0;
+  snd_up = WIDE;
+  pred_flags = WIDE;
   reordering = 0;
   reord_seen = 0;
   rcv_ooopack = 0;
   timeout_rehash = 0;
   ecn_flags = 0;
-  retransmit_high = 0;
-  tlp_high_seq = 0;
+  retransmit_high = WIDE;
+  tlp_high_seq = WIDE;
   retransmit_skb_hint: sk_buff | null = null;
   lost_skb_hint: sk_buff | null = null;
   lost_cnt_hint = 0;
-  retrans_stamp = 0;
+  retrans_stamp = WIDE;
   /** Out-of-order segments by sequence number (a red-black tree in Linux: net/ipv4/tcp_rtx_queue.ts). */
   readonly out_of_order_queue = new sk_buff_head();
   ooo_last_skb: sk_buff | null = null;
@@ -230,9 +232,9 @@ export class tcp_sock extends inet_connection_sock {
   readonly rx_opt = new tcp_options_received();
   pacing_timer: hrtimer = null as unknown as hrtimer;
   compressed_ack_timer: hrtimer = null as unknown as hrtimer;
-  readonly rcv_rtt_est = { rtt_us: 0, seq: 0, time: 0 };
-  readonly rcvq_space = { space: 0, seq: 0, time: 0 };
-  readonly mtu_probe = { probe_seq_start: 0, probe_seq_end: 0 };
+  readonly rcv_rtt_est = { rtt_us: 0, seq: WIDE, time: WIDE };
+  readonly rcvq_space = { space: 0, seq: WIDE, time: WIDE };
+  readonly mtu_probe = { probe_seq_start: WIDE, probe_seq_end: WIDE };
   /** On its CPU's queue of throttled sockets whose skbs were freed: tsq_node. */
   tsqNext: tcp_sock | null = null;
   plb_rehash = 0;

@@ -28,6 +28,8 @@ export const ALIGN = (n: number, to: number): number => Math.ceil(n / to) * to;
 /** Integer division of non-negative numbers. */
 export const div = (n: number, d: number): number => Math.floor(n / d);
 /** 2^floor(log2 n); n must be positive. */
-export const rounddown_pow_of_two = (n: number): number => 2 ** Math.floor(Math.log2(n));
-export const roundup_pow_of_two = (n: number): number => 2 ** Math.ceil(Math.log2(n));
-export const ilog2 = (n: number): number => Math.floor(Math.log2(n));
+export const rounddown_pow_of_two = (n: number): number => (1 << ilog2(n)) >>> 0;
+/** The smallest power of two from n on; n from 1 to 2^31. */
+export const roundup_pow_of_two = (n: number): number => (1 << (32 - Math.clz32(n - 1))) >>> 0;
+/** Of a positive u32. */
+export const ilog2 = (n: number): number => 31 - Math.clz32(n);

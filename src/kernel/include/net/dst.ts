@@ -1,4 +1,6 @@
 /** include/net/dst.h, route.h: destinations and IPv4 routes as sockets and packets hold them. */
+
+import { WIDE } from '../../../sim/wide.ts';
 import type { net_device } from '../linux/netdevice.ts';
 import type { sk_buff } from '../linux/skbuff.ts';
 import type { neighbour } from './neighbour.ts';
@@ -56,8 +58,8 @@ export class dst_entry {
   __refcnt = 1;
   header_len = 0;
   trailer_len = 0;
-  lastuse = 0;
-  expires = 0;
+  lastuse = WIDE;
+  expires = WIDE;
 
   /* struct rtable: the only kind of dst there is here. */
   rt_genid = 0;

@@ -1,4 +1,6 @@
 /** include/net/inet_sock.h, inet_connection_sock.h: the Internet and the connection part of a socket. */
+
+import { WIDE } from '../../../sim/wide.ts';
 import type { timer_list } from '../../kernel/time/timer.ts';
 import type { sk_buff } from '../linux/skbuff.ts';
 import type { dst_entry } from './dst.ts';
@@ -87,7 +89,7 @@ export class inet_connection_sock extends inet_sock {
   icsk_accept_queue = new request_sock_queue();
   icsk_bind_hash: inet_bind_bucket | null = null;
   icsk_bind2_hash: inet_bind2_bucket | null = null;
-  icsk_timeout = 0;
+  icsk_timeout = WIDE;
   icsk_retransmit_timer: timer_list = null as unknown as timer_list;
   icsk_delack_timer: timer_list = null as unknown as timer_list;
   icsk_keepalive_timer: timer_list = null as unknown as timer_list;

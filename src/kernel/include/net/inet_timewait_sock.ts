@@ -1,4 +1,6 @@
 /** include/net/inet_timewait_sock.h, linux/tcp.h: what is left of a connection in TIME_WAIT. */
+
+import { WIDE } from '../../../sim/wide.ts';
 import type { timer_list } from '../../kernel/time/timer.ts';
 import { newAddress } from '../linux/address.ts';
 import type { ehashSock, inet_bind_bucket, inet_bind2_bucket } from './inet_hashtables.ts';
@@ -13,7 +15,7 @@ export class inet_timewait_sock {
   skc_dport = 0;
   skc_num = 0;
   skc_net: net;
-  skc_hash = 0;
+  skc_hash = WIDE;
   skc_hashed = false;
   skc_next: ehashSock | null = null;
   skc_refcnt = 1;
@@ -28,7 +30,7 @@ export class inet_timewait_sock {
   tw_rcv_wscale = 0;
   tw_sport = 0;
   tw_tos = 0;
-  tw_txhash = 0;
+  tw_txhash = WIDE;
   tw_priority = 0;
   tw_timer: timer_list = null as unknown as timer_list;
   tw_tb: inet_bind_bucket | null = null;
@@ -36,15 +38,15 @@ export class inet_timewait_sock {
   tw_transparent = false;
   /** The port came from connect(): see SOCK_CONNECT_BIND. */
   tw_connect_bind = false;
-  tw_entry_stamp = 0;
+  tw_entry_stamp = WIDE;
 
-  tw_rcv_nxt = 0;
-  tw_snd_nxt = 0;
+  tw_rcv_nxt = WIDE;
+  tw_snd_nxt = WIDE;
   tw_rcv_wnd = 0;
-  tw_ts_offset = 0;
-  tw_ts_recent = 0;
-  tw_ts_recent_stamp = 0;
-  tw_last_oow_ack_time = 0;
+  tw_ts_offset = WIDE;
+  tw_ts_recent = WIDE;
+  tw_ts_recent_stamp = WIDE;
+  tw_last_oow_ack_time = WIDE;
   tw_usec_ts = false;
   tw_tx_delay = 0;
   tw_md5_key: unknown = null;

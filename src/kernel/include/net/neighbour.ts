@@ -1,4 +1,6 @@
 /** include/net/neighbour.h: neighbours, their tables and parameters. */
+
+import { WIDE } from '../../../sim/wide.ts';
 import type { timer_list } from '../../kernel/time/timer.ts';
 import type { net_device } from '../linux/netdevice.ts';
 import { type sk_buff, sk_buff_head } from '../linux/skbuff.ts';
@@ -72,9 +74,9 @@ export class neighbour {
   type = 0;
   dead = 0;
   flags = 0;
-  confirmed = 0;
-  updated = 0;
-  used = 0;
+  confirmed = WIDE;
+  updated = WIDE;
+  used = WIDE;
   probes = 0;
   arp_queue_len_bytes = 0;
   readonly arp_queue = new sk_buff_head();
@@ -142,8 +144,8 @@ export class neigh_table {
   /** Neighbours in it, and those of them that garbage collection may take. */
   entries = 0;
   gc_entries = 0;
-  last_flush = 0;
-  last_rand = 0;
+  last_flush = WIDE;
+  last_rand = WIDE;
   gc_timer: timer_list | null = null;
 
   constructor(family: number, id: string, setup: (neigh: neighbour) => number, parms: neigh_parms) {

@@ -3,6 +3,7 @@
  * Tables that belong to one file of net/ hang here and are made by that file's init function.
  */
 import { InvariantError } from '../../../sim/invariant.ts';
+import { WIDE } from '../../../sim/wide.ts';
 import { sysctl_registry } from '../../kernel/sysctl.ts';
 import type { Kernel } from '../../kernel.ts';
 import type { siphash_key_t } from '../../lib/siphash.ts';
@@ -225,7 +226,7 @@ export class netns_ipv4 {
   /** Counters and last use of the IP identification generator, and its key: net/ipv4/route.ts. */
   ip_idents: Uint32Array = null as unknown as Uint32Array;
   ip_tstamps: Float64Array = null as unknown as Float64Array;
-  ip_id_key = 0;
+  ip_id_key = WIDE;
 }
 
 /** net.core.* */
@@ -288,7 +289,7 @@ export class net {
   /** How many sockets want receive timestamps (netstamp_needed_key). */
   netstamp_needed = 0;
   /** Secret of skb_get_hash(): drawn when it is first used. */
-  hashrnd = 0;
+  hashrnd = WIDE;
   readonly ptype_base = new Map<number, packet_type[]>();
   /** Segmentation and receive offload, by Ethernet protocol and by IP protocol. */
   readonly offload_base: packet_offload[] = [];

@@ -1,4 +1,6 @@
 /** include/net/request_sock.h, inet_sock.h, linux/tcp.h: half-open connections and the accept queue. */
+
+import { WIDE } from '../../../sim/wide.ts';
 import type { timer_list } from '../../kernel/time/timer.ts';
 import { newAddress } from '../linux/address.ts';
 import type { sk_buff } from '../linux/skbuff.ts';
@@ -43,7 +45,7 @@ export class request_sock {
   skc_dport = 0;
   skc_num = 0;
   skc_net: net;
-  skc_hash = 0;
+  skc_hash = WIDE;
   skc_hashed = false;
   skc_next: ehashSock | null = null;
   skc_refcnt = 1;
@@ -66,8 +68,8 @@ export class request_sock {
   syncookie = false;
   timeout = 0;
   rsk_rcv_wnd = 0;
-  rsk_window_clamp = 0;
-  ts_recent = 0;
+  rsk_window_clamp = WIDE;
+  ts_recent = WIDE;
   rsk_txhash = 0;
   saved_syn: Uint8Array | null = null;
 
@@ -86,15 +88,15 @@ export class request_sock {
   is_mptcp = false;
   req_usec_ts = false;
   accecn_ok = false;
-  snt_synack = 0;
+  snt_synack = WIDE;
   last_oow_ack_time = 0;
-  txhash = 0;
-  rcv_isn = 0;
-  snt_isn = 0;
-  ts_off = 0;
-  snt_tsval_first = 0;
-  snt_tsval_last = 0;
-  rcv_nxt = 0;
+  txhash = WIDE;
+  rcv_isn = WIDE;
+  snt_isn = WIDE;
+  ts_off = WIDE;
+  snt_tsval_first = WIDE;
+  snt_tsval_last = WIDE;
+  rcv_nxt = WIDE;
   syn_tos = 0;
   syn_ect_rcv = 0;
   syn_ect_snt = 0;

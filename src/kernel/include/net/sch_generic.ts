@@ -1,5 +1,6 @@
 /** include/net/sch_generic.h: queueing disciplines. */
 
+import { WIDE } from '../../../sim/wide.ts';
 import { newAddress } from '../linux/address.ts';
 import type { net_device, netdev_queue } from '../linux/netdevice.ts';
 import { NET_XMIT_CN, NET_XMIT_DROP, NET_XMIT_SUCCESS } from '../linux/netdevice.ts';
@@ -70,7 +71,7 @@ export class Qdisc {
   next_sched: Qdisc | null = null;
   /** Statistics: `tc -s qdisc`. */
   qlen = 0;
-  bytes = 0;
+  bytes = WIDE;
   packets = 0;
   backlog = 0;
   drops = 0;

@@ -2,6 +2,8 @@
  * include/net/sock.h, linux/net.h: `struct sock`, `struct socket`, protocols, memory accounting and the small functions on them.
  */
 
+import { type ByteBlock, blockOf } from '../../../sim/byte_heap.ts';
+import { WIDE } from '../../../sim/wide.ts';
 import type { timer_list } from '../../kernel/time/timer.ts';
 import type { page } from '../../mm/page_alloc.ts';
 import type { sockaddr_in } from '../../uapi/in.ts';
@@ -75,7 +77,8 @@ export class page_frag {
  * Control messages are objects: level, type, and data as the option's own structure.
  */
 export class msghdr {
-  data: Uint8Array;
+  readonly data: Uint8Array;
+  readonly block: ByteBlock;
   offset: number;
   size: number;
   msg_flags = 0;
@@ -89,6 +92,7 @@ export class msghdr {
 
   constructor(data: Uint8Array, offset = 0, size = data.length - offset) {
     this.data = data;
+    this.block = blockOf(data);
     this.offset = offset;
     this.size = size;
   }
@@ -226,7 +230,7 @@ export class sock {
   skc_reuse = 0;
   skc_reuseport = false;
   skc_bound_dev_if = 0;
-  skc_hash = 0;
+  skc_hash = WIDE;
   skc_cookie = 0;
   skc_tx_queue_mapping = -1;
   skc_rx_queue_mapping = -1;
@@ -281,7 +285,7 @@ export class sock {
   sk_ack_backlog = 0;
   sk_priority = 0;
   sk_mark = 0;
-  sk_txhash = 0;
+  sk_txhash = WIDE;
   sk_napi_id = 0;
   sk_ll_usec = 0;
   sk_rcvlowat = 1;

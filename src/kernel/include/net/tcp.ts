@@ -187,9 +187,9 @@ export const tcp_wnd_end = (tp: tcp_sock): number => (tp.snd_una + tp.snd_wnd) >
 export const tcp_min_rtt = (tp: tcp_sock): number => minmax_get(tp.rtt_min);
 /** How much window a buffer of `space` bytes is worth, by the ratio of payload to truesize seen so far. */
 export const tcp_win_from_space = (sk: sock, space: number): number =>
-  Math.floor((space * tcp_sk(sk).scaling_ratio) / 2 ** TCP_RMEM_TO_WIN_SCALE);
+  Math.floor((space * tcp_sk(sk).scaling_ratio) / (1 << TCP_RMEM_TO_WIN_SCALE));
 export const tcp_space_from_win = (sk: sock, win: number): number =>
-  Math.floor((win * 2 ** TCP_RMEM_TO_WIN_SCALE) / tcp_sk(sk).scaling_ratio);
+  Math.floor((win * (1 << TCP_RMEM_TO_WIN_SCALE)) / tcp_sk(sk).scaling_ratio);
 export const tcp_space = (sk: sock): number => tcp_win_from_space(sk, sk.sk_rcvbuf - sk.sk_backlog_len - sk.sk_rmem_alloc);
 export const tcp_full_space = (sk: sock): number => tcp_win_from_space(sk, sk.sk_rcvbuf);
 

@@ -1,4 +1,5 @@
 /** include/net/tcp.h: struct tcp_skb_cb, what TCP keeps in skb->cb. */
+import { WIDE } from '../../../sim/wide.ts';
 
 export const TCPCB_SACKED_ACKED = 0x01;
 export const TCPCB_SACKED_RETRANS = 0x02;
@@ -20,8 +21,8 @@ export const TCPHDR_AE = 0x100;
 export const TCPHDR_SYN_ECN = TCPHDR_SYN | TCPHDR_ECE | TCPHDR_CWR;
 
 export class tcp_skb_cb {
-  seq = 0;
-  end_seq = 0;
+  seq = WIDE;
+  end_seq = WIDE;
   /** tcp_tw_isn when a SYN reopened a TIME_WAIT socket; tcp_gso_segs and tcp_gso_size on the way out. */
   tcp_tw_isn = 0;
   tcp_gso_segs = 0;
@@ -33,7 +34,7 @@ export class tcp_skb_cb {
   eor = false;
   has_rxtstamp = false;
   unused = false;
-  ack_seq = 0;
+  ack_seq = WIDE;
   /** Outgoing: the rate sample's state when it was sent. */
   tx_in_flight = 0;
   tx_is_app_limited = false;

@@ -9,6 +9,7 @@
 import { this_cpu } from '../../../machine/cpu.ts';
 import { Timer } from '../../../sim/event_queue.ts';
 import { NSEC_PER_SEC } from '../../../sim/time.ts';
+import { WIDE } from '../../../sim/wide.ts';
 import { kernel, this_cpu_ptr, trace } from '../../current.ts';
 import { newAddress } from '../../include/linux/address.ts';
 import { TIMER_SOFTIRQ } from '../../include/linux/interrupt.ts';
@@ -54,7 +55,7 @@ export class timer_list {
   readonly function: () => void;
   /** What tracepoints call the callback. */
   readonly name: string;
-  expires = 0;
+  expires = WIDE;
   /** Bucket it is in; -1 while inactive. */
   bucket = -1;
   base: timer_base | null = null;

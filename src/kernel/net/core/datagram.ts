@@ -1,9 +1,9 @@
 /**
  * net/core/datagram.c: from buffers to the user: `skb_copy_datagram_msg` → `skb_copy_datagram_iter` → `__skb_datagram_iter` → `simple_copy_to_iter`.
  */
+import type { ByteBlock } from '../../../sim/byte_heap.ts';
 import { kernel, trace } from '../../current.ts';
 import { chargeCopy, type sk_buff, skb_headlen } from '../../include/linux/skbuff.ts';
-import { memcpy } from '../../include/linux/string.ts';
 import { msg_data_left, type msghdr } from '../../include/net/sock.ts';
 import { csum_add, csum_fold, csum_partial } from '../../lib/checksum.ts';
 import { EFAULT, EINVAL } from '../../uapi/errno.ts';
@@ -27,7 +27,7 @@ function __skb_datagram_iter(skb: sk_buff, offset: number, to: msghdr, len: numb
   let start = skb_headlen(skb);
   if (offset < start) {
     const chunk = Math.min(start - offset, len);
-    simple_copy_to_iter(skb.mem.u8, skb.data + offset, chunk, to);
+    simple_copy_to_iter(skb.mem.block, skb.data + offset, chunk, to);
     offset += chunk;
     len -= chunk;
   }
@@ -37,7 +37,7 @@ function __skb_datagram_iter(skb: sk_buff, offset: number, to: msghdr, len: numb
     const end = start + frag.size;
     if (offset < end) {
       const chunk = Math.min(end - offset, len);
-      simple_copy_to_iter(frag.page.mem.u8, frag.off + offset - start, chunk, to);
+      simple_copy_to_iter(frag.page.mem.block, frag.off + offset - start, chunk, to);
       offset += chunk;
       len -= chunk;
     }
@@ -55,8 +55,8 @@ function __skb_datagram_iter(skb: sk_buff, offset: number, to: msghdr, len: numb
   }
 }
 
-function simple_copy_to_iter(from: Uint8Array, at: number, len: number, to: msghdr): void {
-  memcpy(to.data, to.offset, from, at, len);
+function simple_copy_to_iter(from: ByteBlock, at: number, len: number, to: msghdr): void {
+  from.copyTo(to.block, to.offset, at, len);
   to.offset += len;
   to.size -= len;
 }

@@ -2,6 +2,7 @@
  * net/core/skbuff.c: bytes of a buffer, wherever they are: linear part, fragments, frag_list.
  * `skb_copy_bits` reads, `skb_store_bits` writes, `skb_checksum` sums, `skb_copy_to_page_nocache` takes them from the user.
  */
+import type { ByteBlock } from '../../../sim/byte_heap.ts';
 import { kernel } from '../../current.ts';
 import { chargeCopy, type sk_buff, skb_headlen, skb_put } from '../../include/linux/skbuff.ts';
 import { memcpy } from '../../include/linux/string.ts';
@@ -157,7 +158,7 @@ export function skb_copy_and_csum_bits(skb: sk_buff, offset: number, to: Uint8Ar
 
 /** Takes `copy` bytes of the user's into a page that the socket fills (`off` counts from the start of its section); 0 or -EFAULT. */
 export function skb_copy_to_page_nocache(sk: sock, from: msghdr, skb: sk_buff, p: page, off: number, copy: number): number {
-  const error = copyFromUser(from, p.mem.u8, off, copy);
+  const error = copyFromUser(from, p.mem.block, off, copy);
   if (error !== 0) return error;
   skb.len += copy;
   skb.data_len += copy;
@@ -170,7 +171,7 @@ export function skb_copy_to_page_nocache(sk: sock, from: msghdr, skb: sk_buff, p
 /** Takes `copy` bytes of the user's into the linear part, which has room for them; 0 or -EFAULT. */
 export function skb_add_data_nocache(_sk: sock, skb: sk_buff, from: msghdr, copy: number): number {
   const at = skb_put(skb, copy);
-  const error = copyFromUser(from, skb.mem.u8, at, copy);
+  const error = copyFromUser(from, skb.mem.block, at, copy);
   if (error === 0) return 0;
   skb.tail -= copy;
   skb.len -= copy;
@@ -178,10 +179,10 @@ export function skb_add_data_nocache(_sk: sock, skb: sk_buff, from: msghdr, copy
 }
 
 /** copy_from_iter_full(): counted and paid for. */
-export function copyFromUser(from: msghdr, to: Uint8Array, toOffset: number, copy: number): number {
+export function copyFromUser(from: msghdr, to: ByteBlock, toOffset: number, copy: number): number {
   // Beyond the array there is no memory of the user's.
   if (copy > msg_data_left(from) || from.offset + copy > from.data.length) return -EFAULT;
-  memcpy(to, toOffset, from.data, from.offset, copy);
+  from.block.copyTo(to, toOffset, from.offset, copy);
   from.offset += copy;
   from.size -= copy;
   chargeCopy(kernel().copies.userToSkb, copy);

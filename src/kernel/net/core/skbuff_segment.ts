@@ -20,7 +20,6 @@ import {
   skb_mac_header,
   skb_reserve,
 } from '../../include/linux/skbuff.ts';
-import { memcpy } from '../../include/linux/string.ts';
 import { GFP_ATOMIC } from '../../include/linux/types.ts';
 import { get_page } from '../../mm/page_alloc.ts';
 import { ENOMEM } from '../../uapi/errno.ts';
@@ -110,7 +109,7 @@ function segment(head: sk_buff, from: payload, doffset: number, len: number, gat
   __copy_skb_header(seg, head);
   skb_headers_offset_update(seg, seg.data - head.data);
   seg.mac_len = seg.network_header - seg.mac_header;
-  memcpy(seg.mem.u8, seg.data, head.mem.u8, head.data, doffset);
+  head.mem.block.copyTo(seg.mem.block, seg.data, head.data, doffset);
   chargeCopy(kernel().copies.skbToSkb, doffset + linear);
   let todo = copyLinear(seg, head, from, len, linear);
   while (todo > 0) todo -= sharePiece(seg, head, from, todo);
@@ -126,7 +125,7 @@ function copyLinear(seg: sk_buff, head: sk_buff, from: payload, len: number, lin
     const frag = from.index < 0 ? null : from.skb.shinfo.frags[from.index]!;
     const mem = frag === null ? from.skb.mem : frag.page.mem;
     const start = frag === null ? from.skb.data : frag.off;
-    memcpy(seg.mem.u8, __skb_put(seg, chunk), mem.u8, start + from.used, chunk);
+    mem.block.copyTo(seg.mem.block, __skb_put(seg, chunk), start + from.used, chunk);
     from.used += chunk;
     todo -= chunk;
   }

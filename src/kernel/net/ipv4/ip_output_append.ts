@@ -70,7 +70,7 @@ const IP_HLEN = 20;
 
 /** Takes a user's data, and its sum if no device will make it: the getfrag of who sends messages. */
 export function ip_generic_getfrag(from: unknown, to: number, _offset: number, len: number, odd: number, skb: sk_buff): number {
-  if (copyFromUser(from as msghdr, skb.mem.u8, to, len) !== 0) return -EFAULT;
+  if (copyFromUser(from as msghdr, skb.mem.block, to, len) !== 0) return -EFAULT;
   if (skb.ip_summed !== CHECKSUM_PARTIAL) {
     const { checksum } = kernel().copies;
     checksum.count++;

@@ -247,7 +247,7 @@ function* sendPayload(sk: sock, fl4: flowi4, msg: msghdr, len: number, ipc: ipcm
 
 /** No checksum: what it would be is the program's affair. */
 function raw_getfrag(from: unknown, to: number, _offset: number, len: number, _odd: number, skb: sk_buff): number {
-  return copyFromUser(from as msghdr, skb.mem.u8, to, len);
+  return copyFromUser(from as msghdr, skb.mem.block, to, len);
 }
 
 /** The program gives the IP header; what it left 0 of source, identification and checksum is filled in. */
@@ -266,7 +266,7 @@ function* raw_send_hdrinc(sk: sock, fl4: flowi4, msg: msghdr, length: number, rt
   skb.mark = sk.sk_mark;
   skb._skb_refdst = rt;
   skb_reset_network_header(skb);
-  copyFromUser(msg, skb.mem.u8, skb_put(skb, length), length);
+  copyFromUser(msg, skb.mem.block, skb_put(skb, length), length);
   const iph = new iphdr(skb.mem.view, skb.data);
   const iphlen = (iph.version_ihl & 15) << 2;
   skb.transport_header = skb.data + iphlen;

@@ -25,7 +25,9 @@ const BIC_SCALE = 41;
 /** C × 1024 × 10, and what follows from it and beta: see cubictcp_register(). */
 const cube_rtt_scale = BIC_SCALE * 10;
 const beta_scale = Math.floor(Math.floor((8 * (BICTCP_BETA_SCALE + BETA)) / 3) / (BICTCP_BETA_SCALE - BETA));
-const cube_factor = Math.floor(2 ** (10 + 3 * BICTCP_HZ) / (BIC_SCALE * 10));
+/** What cube_rtt_scale × t³ is to be divided by: 2^10 for the scale, and t counts 2^10 a second. */
+const CUBE_UNIT = 2 ** (10 + 3 * BICTCP_HZ);
+const cube_factor = Math.floor(CUBE_UNIT / (BIC_SCALE * 10));
 /** Up to here cube_rtt_scale × offs³ is below 2^53. */
 const EXACT_OFFS = 28_000;
 
@@ -78,7 +80,7 @@ export function cubic_root(a: number): number {
 
 /** cube_rtt_scale × offs³ >> 40, in 64 bits. */
 function cubeOf(offs: number): number {
-  if (offs <= EXACT_OFFS) return Math.floor((cube_rtt_scale * offs * offs * offs) / 2 ** (10 + 3 * BICTCP_HZ));
+  if (offs <= EXACT_OFFS) return Math.floor((cube_rtt_scale * offs * offs * offs) / CUBE_UNIT);
   const cube = BigInt.asUintN(64, BigInt(cube_rtt_scale) * BigInt(offs) ** 3n);
   return Number(BigInt.asUintN(32, cube >> BigInt(10 + 3 * BICTCP_HZ)));
 }
@@ -100,7 +102,7 @@ function startEpoch(ca: bictcp, cwnd: number, acked: number): void {
 /** W(t + RTT) of RFC 9438 (4.2). */
 function cubicTarget(ca: bictcp): number {
   const elapsed = tcp_jiffies32() - ca.epoch_start + usecs_to_jiffies(ca.delay_min);
-  const t = Math.floor((elapsed * 2 ** BICTCP_HZ) / HZ());
+  const t = Math.floor((elapsed * (1 << BICTCP_HZ)) / HZ());
   const delta = cubeOf(Math.abs(t - ca.bic_K));
   return (t < ca.bic_K ? ca.bic_origin_point - delta : ca.bic_origin_point + delta) >>> 0;
 }

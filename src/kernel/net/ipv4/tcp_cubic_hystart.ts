@@ -2,6 +2,8 @@
  * net/ipv4/tcp_cubic.c: CUBIC's state, and HyStart: slow start ends before it loses packets, when a train of ACKs takes half the least round trip,
  * or when the round trip grows by an eighth (4 to 16 ms).
  */
+
+import { WIDE } from '../../../sim/wide.ts';
 import { kernel } from '../../current.ts';
 import type { module } from '../../include/linux/module.ts';
 import { tcp_sk } from '../../include/linux/tcp.ts';
@@ -40,19 +42,19 @@ export class bictcp {
   cnt = 0;
   last_max_cwnd = 0;
   last_cwnd = 0;
-  last_time = 0;
-  bic_origin_point = 0;
-  bic_K = 0;
-  delay_min = 0;
-  epoch_start = 0;
+  last_time = WIDE;
+  bic_origin_point = WIDE;
+  bic_K = WIDE;
+  delay_min = WIDE;
+  epoch_start = WIDE;
   ack_cnt = 0;
   tcp_cwnd = 0;
   sample_cnt = 0;
   found = false;
-  round_start = 0;
-  end_seq = 0;
-  last_ack = 0;
-  curr_rtt = 0;
+  round_start = WIDE;
+  end_seq = WIDE;
+  last_ack = WIDE;
+  curr_rtt = WIDE;
   readonly params = kernel().modules.get('tcp_cubic')!.params;
 }
 

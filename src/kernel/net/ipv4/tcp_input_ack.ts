@@ -142,7 +142,7 @@ function tcp_ack_update_window(sk: sock, skb: sk_buff, ack: number, ack_seq: num
   const tp = tcp_sk(sk);
   let flag = 0;
   let nwin = skb.mem.view.getUint16(skb.transport_header + 14);
-  if ((skb.tcp.tcp_flags & TCPHDR_SYN) === 0) nwin *= 2 ** tp.rx_opt.snd_wscale;
+  if ((skb.tcp.tcp_flags & TCPHDR_SYN) === 0) nwin <<= tp.rx_opt.snd_wscale;
   if (tcp_may_update_window(tp, ack, ack_seq, nwin)) {
     flag = FLAG_WIN_UPDATE;
     tcp_update_wl(tp, ack_seq);

@@ -80,7 +80,7 @@ export function tcp_measure_rcv_mss(sk: sock, skb: sk_buff): void {
 function updateScalingRatio(sk: sock, skb: sk_buff): void {
   const tp = tcp_sk(sk);
   const old_ratio = tp.scaling_ratio;
-  tp.scaling_ratio = Math.floor((skb.len * 2 ** TCP_RMEM_TO_WIN_SCALE) / skb.truesize) || 1;
+  tp.scaling_ratio = Math.floor((skb.len << TCP_RMEM_TO_WIN_SCALE) / skb.truesize) || 1;
   if (old_ratio === tp.scaling_ratio) return;
   tcp_set_window_clamp(sk, tcp_win_from_space(sk, sk.sk_rcvbuf));
   if (tp.window_clamp < tp.rcvq_space.space) tp.rcvq_space.space = tp.window_clamp;

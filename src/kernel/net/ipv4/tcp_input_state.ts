@@ -137,7 +137,7 @@ function ackInSynRecv(sk: sock, skb: sk_buff, req: request_sock | null): void {
   tcp_set_state(sk, TCP_ESTABLISHED);
   sk.sk_state_change(sk);
   tp.snd_una = skb.tcp.ack_seq;
-  tp.snd_wnd = skb.mem.view.getUint16(skb.transport_header + 14) * 2 ** tp.rx_opt.snd_wscale;
+  tp.snd_wnd = skb.mem.view.getUint16(skb.transport_header + 14) << tp.rx_opt.snd_wscale;
   tcp_init_wl(tp, skb.tcp.seq);
   if (inet_csk(sk).icsk_ca_ops.cong_control === undefined) tcp_update_pacing_rate(sk);
   tp.lsndtime = tcp_jiffies32();

@@ -66,7 +66,7 @@ function tcp_disordered_ack_check(sk: sock, skb: sk_buff): number {
   if ((tcp_flags & TCPHDR_ACK) === 0 || seq !== end_seq) return SKB_DROP_REASON_TCP_RFC7323_PAWS;
   if (seq !== tp.rcv_nxt) return before(seq, tp.rcv_nxt) ? SKB_DROP_REASON_TCP_RFC7323_PAWS_ACK : SKB_DROP_REASON_TCP_RFC7323_PAWS;
   if (ack_seq !== tp.snd_una) return SKB_DROP_REASON_TCP_RFC7323_PAWS;
-  const window = skb.mem.view.getUint16(skb.transport_header + 14) * 2 ** tp.rx_opt.snd_wscale;
+  const window = skb.mem.view.getUint16(skb.transport_header + 14) << tp.rx_opt.snd_wscale;
   if (tcp_may_update_window(tp, ack_seq, seq, window)) return SKB_DROP_REASON_TCP_RFC7323_PAWS;
   return ((tp.rx_opt.ts_recent - tp.rx_opt.rcv_tsval) | 0) > tcp_tsval_replay(sk) ? SKB_DROP_REASON_TCP_RFC7323_PAWS : 0;
 }

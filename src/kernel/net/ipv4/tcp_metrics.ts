@@ -4,6 +4,8 @@
  *
  * Simplified: entries are never thrown out (Linux keeps about five in a bucket of its table and replaces the oldest).
  */
+
+import { WIDE } from '../../../sim/wide.ts';
 import { tcp_fastopen_cookie, tcp_sk } from '../../include/linux/tcp.ts';
 import {
   type dst_entry,
@@ -53,7 +55,7 @@ export class tcp_fastopen_metrics {
 export class tcp_metrics_block {
   readonly tcpm_saddr: number;
   readonly tcpm_daddr: number;
-  tcpm_stamp = 0;
+  tcpm_stamp = WIDE;
   tcpm_lock = 0;
   readonly tcpm_vals: number[] = new Array<number>(TCP_METRIC_MAX_KERNEL + 1).fill(0);
   readonly tcpm_fastopen = new tcp_fastopen_metrics();

@@ -144,7 +144,7 @@ function childOptions(newtp: tcp_sock, req: request_sock, skb: sk_buff): void {
   newtp.window_clamp = req.wscale_ok ? req.rsk_window_clamp : Math.min(req.rsk_window_clamp, 65535);
   newtp.rcv_ssthresh = req.rsk_rcv_wnd;
   newtp.rcv_wnd = req.rsk_rcv_wnd;
-  newtp.snd_wnd = tcp_hdr(skb).window * 2 ** rx_opt.snd_wscale;
+  newtp.snd_wnd = tcp_hdr(skb).window << rx_opt.snd_wscale;
   newtp.max_window = newtp.snd_wnd;
   newtp.tcp_usec_ts = req.tstamp_ok && req.req_usec_ts;
   rx_opt.ts_recent = req.tstamp_ok ? req.ts_recent : rx_opt.ts_recent;

@@ -127,7 +127,7 @@ export function __tcp_send_ack(sk: sock, rcv_nxt: number, flags: number): void {
 /** No memory for an ACK: the timer tries again, later each time. */
 function retryAckLater(sk: sock): void {
   const ack = tcp_sk(sk).icsk_ack;
-  const delay = TCP_DELACK_MAX() * 2 ** ack.retry;
+  const delay = TCP_DELACK_MAX() * (1 << ack.retry);
   if (delay < tcp_rto_max(sk)) ack.retry++;
   inet_csk_schedule_ack(sk);
   ack.ato = TCP_ATO_MIN();

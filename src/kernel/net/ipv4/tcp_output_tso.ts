@@ -51,8 +51,8 @@ export function tcp_nagle_test(tp: tcp_sock, skb: sk_buff, cur_mss: number, nona
  * 2^tcp_tso_rtt_log µs of RTT.
  */
 export function tcp_tso_autosize(sk: sock, mss_now: number, min_tso_segs: number): number {
-  let bytes = Math.floor(sk.sk_pacing_rate / 2 ** sk.sk_pacing_shift);
-  const r = Math.floor(tcp_min_rtt(tcp_sk(sk)) / 2 ** sock_net(sk).ipv4.sysctl_tcp_tso_rtt_log);
+  let bytes = Math.floor(sk.sk_pacing_rate / (1 << sk.sk_pacing_shift));
+  const r = tcp_min_rtt(tcp_sk(sk)) >>> min(sock_net(sk).ipv4.sysctl_tcp_tso_rtt_log, 31);
   if (r < 32) bytes += sk.sk_gso_max_size >>> r;
   bytes = min(bytes, sk.sk_gso_max_size);
   return max(Math.floor(bytes / mss_now), min_tso_segs);

@@ -40,7 +40,7 @@ export function tcp_select_initial_window(
   init_rcv_wnd: number,
 ): initialWindow {
   const network = sock_net(sk);
-  const limit = window_clamp === 0 ? 65535 * 2 ** TCP_MAX_WSCALE : window_clamp;
+  const limit = window_clamp === 0 ? 65535 << TCP_MAX_WSCALE : window_clamp;
   space = min(limit, max(space, 0));
   if (space > mss) space = roundDown(space, mss);
   let rcv_wnd = network.ipv4.sysctl_tcp_workaround_signed_windows !== 0 ? min(space, MAX_TCP_WINDOW) : space;
@@ -50,7 +50,7 @@ export function tcp_select_initial_window(
     space = min(max(max(space, network.ipv4.sysctl_tcp_rmem[2]), network.core.sysctl_rmem_max), limit);
     rcv_wscale = clamp(ilog2(space) - 15, 0, TCP_MAX_WSCALE);
   }
-  return { rcv_wnd, window_clamp: min(65535 * 2 ** rcv_wscale, limit), rcv_wscale };
+  return { rcv_wnd, window_clamp: min(65535 << rcv_wscale, limit), rcv_wscale };
 }
 
 /** The window field of the segment that is being built, and the state that goes with having offered it. */
@@ -75,7 +75,7 @@ export function tcp_select_window(sk: sock): number {
   }
   tp.rcv_wnd = new_win;
   tp.rcv_wup = tp.rcv_nxt;
-  const most = rcv_wscale === 0 && network.ipv4.sysctl_tcp_workaround_signed_windows !== 0 ? MAX_TCP_WINDOW : 65535 * 2 ** rcv_wscale;
+  const most = rcv_wscale === 0 && network.ipv4.sysctl_tcp_workaround_signed_windows !== 0 ? MAX_TCP_WINDOW : 65535 << rcv_wscale;
   new_win = min(new_win, most) >>> rcv_wscale;
   if (new_win === 0) {
     tp.pred_flags = 0;

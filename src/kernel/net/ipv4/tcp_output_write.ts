@@ -75,8 +75,8 @@ export function tcp_pacing_check(sk: sock): boolean {
  */
 export function tcp_small_queue_check(sk: sock, skb: sk_buff, factor: number): boolean {
   const tp = tcp_sk(sk);
-  let limit = max(2 * skb.truesize, Math.floor(sk.sk_pacing_rate / 2 ** sk.sk_pacing_shift));
-  limit = min(limit, sock_net(sk).ipv4.sysctl_tcp_limit_output_bytes) * 2 ** factor;
+  let limit = max(2 * skb.truesize, Math.floor(sk.sk_pacing_rate / (1 << sk.sk_pacing_shift)));
+  limit = min(limit, sock_net(sk).ipv4.sysctl_tcp_limit_output_bytes) * (1 << factor);
   // TCP_TX_DELAY keeps packets in the qdisc on purpose: what leaves in that time, doubled for skb overhead.
   if (tp.tcp_tx_delay !== 0) limit += Math.floor((sk.sk_pacing_rate * tp.tcp_tx_delay) / 2 ** 19);
   if (sk.sk_wmem_alloc <= limit) return false;

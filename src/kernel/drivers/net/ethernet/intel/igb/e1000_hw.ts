@@ -5,6 +5,7 @@
 
 import { E1000_STATUS } from '../../../../../../hw/igb/e1000_regs.ts';
 import type { PciSlot } from '../../../../../../machine/machine.ts';
+import { WIDE } from '../../../../../../sim/wide.ts';
 import { readl, writel } from '../../../../../include/linux/io.ts';
 
 export const E1000_DEV_ID_82576 = 0x10c9;
@@ -102,8 +103,8 @@ export class e1000_hw_stats {
   bprc = 0;
   mprc = 0;
   gptc = 0;
-  gorc = 0;
-  gotc = 0;
+  gorc = WIDE;
+  gotc = WIDE;
   rnbc = 0;
   ruc = 0;
   rfc = 0;

@@ -2,6 +2,7 @@
 import { E1000_ADVTXD_DCMD_EOP, E1000_ADVTXD_DCMD_RS, E1000_VLAN_FILTER_TBL_SIZE } from '../../../../../../hw/igb/e1000_defines.ts';
 import { DESCRIPTOR_SIZE } from '../../../../../../hw/igb/e1000_desc.ts';
 import { PAGE_SIZE } from '../../../../../../machine/memory.ts';
+import { WIDE } from '../../../../../../sim/wide.ts';
 import type { device } from '../../../../../include/linux/device.ts';
 import { type napi_struct, type net_device, type netdev_queue, rtnl_link_stats64 } from '../../../../../include/linux/netdevice.ts';
 import { msix_entry, type pci_dev } from '../../../../../include/linux/pci.ts';
@@ -93,7 +94,7 @@ export class igb_tx_buffer {
   /** Index of the packet's last descriptor, in the buffer of its first one; -1 while nothing is pending. */
   next_to_watch = -1;
   /** jiffies when it was handed over. */
-  time_stamp = 0;
+  time_stamp = WIDE;
   skb: sk_buff | null = null;
   bytecount = 0;
   gso_segs = 0;
@@ -134,15 +135,15 @@ export class igb_rx_buffer {
 }
 
 export class igb_tx_queue_stats {
-  packets = 0;
-  bytes = 0;
+  packets = WIDE;
+  bytes = WIDE;
   restart_queue = 0;
   restart_queue2 = 0;
 }
 
 export class igb_rx_queue_stats {
-  packets = 0;
-  bytes = 0;
+  packets = WIDE;
+  bytes = WIDE;
   drops = 0;
   csum_err = 0;
   alloc_failed = 0;
