@@ -32,7 +32,7 @@ export class Faults {
     const { queue, direction } = fault;
     if (fault.kind === 'tx-hang') device.tx.hung[queue] = QUEUE_HUNG;
     else if (fault.kind === 'dma-fault' && direction === 'tx') device.tx.hung[queue] = QUEUE_BLOCKED;
-    else if (fault.kind === 'dma-fault') device.rx.blocked[queue] = 1;
+    else if (fault.kind === 'dma-fault') device.rx.writer.blocked[queue] = 1;
     else if (fault.kind === 'rx-starvation') this.#starve(queue, fault.durationNs);
     else if (fault.kind === 'link-down') this.#cutLink(fault.durationNs);
     else if (fault.kind === 'crc-errors') device.damage(fault.frames);

@@ -197,7 +197,10 @@ export class Segmenter {
     view.setUint16(tcp + TCP_CHECK, finish(sum + (sequence >>> 16) + (sequence & 0xffff) + word));
   }
 
-  /** A send that fits into one segment is first and last at once: it keeps what the last keeps, and CWR of the first (Simplified: not documented). */
+  /**
+   * Simplified: a send that fits into one segment is first and last at once; the datasheet does not say which of the two masks applies. Here the segment
+   * keeps what either lets pass, so nothing is lost of a header that needed no cutting.
+   */
   #flagMask(index: number, isLast: boolean): number {
     if (index === 0) return isLast ? this.#firstMask | this.#lastMask : this.#firstMask;
     return isLast ? this.#lastMask : this.#middleMask;

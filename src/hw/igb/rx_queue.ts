@@ -3,6 +3,7 @@ import type { Nanoseconds } from '../../sim/time.ts';
 import { WIDE } from '../../sim/wide.ts';
 import * as D from './e1000_defines.ts';
 
+export const RX_QUEUES = 16;
 const KIB = 1024;
 const HEADER_UNIT = 64;
 /** Buffer sizes of RCTL.BSIZE, for queues whose SRRCTL gives none. */

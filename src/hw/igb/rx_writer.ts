@@ -1,0 +1,151 @@
+/**
+ * Writes received packets to host memory: which bytes go to which buffer of which descriptor, and what the descriptor says about them when it is written
+ * back (datasheet 7.1.4, 7.1.5, 7.1.10).
+ */
+import { FCS_BYTES, type Frame } from '../../wire/frame.ts';
+import { packetChecksum } from './classify.ts';
+import { crc32 } from './crc.ts';
+import * as D from './e1000_defines.ts';
+import { DESCRIPTOR_SIZE } from './e1000_desc.ts';
+import * as R from './e1000_regs.ts';
+import type { IgbDevice } from './igb_device.ts';
+import { registerMap } from './registers.ts';
+import type { Entry } from './rx_buffer.ts';
+import { ADDRESSES, VLAN_TAG } from './rx_mac.ts';
+import { RX_QUEUES, type RxQueue } from './rx_queue.ts';
+
+/** Slots of the registers that every frame needs. */
+const RCTL = registerMap.slotOf(R.E1000_RCTL);
+const RXCSUM = registerMap.slotOf(R.E1000_RXCSUM);
+const CTRL = registerMap.slotOf(R.E1000_CTRL);
+/** Words in the write-back of an advanced descriptor; the first tells the packet type and the split, LENGTH also the VLAN tag. */
+const RSS = 1;
+const STATUS_ERROR = 2;
+const LENGTH = 3;
+
+export class RxWriter {
+  /** Faults on demand, by queue: the IOMMU refuses the next packet's data. */
+  readonly blocked = new Uint8Array(RX_QUEUES);
+  readonly #device: IgbDevice;
+
+  constructor(device: IgbDevice) {
+    this.#device = device;
+  }
+
+  /** Writes a packet to the buffers of the queue's next descriptors; false, and nothing done, when there are not enough of them. */
+  write(entry: Entry, queue: RxQueue): boolean {
+    const registers = this.#device.registers;
+    const rctl = registers.u32[RCTL]!;
+    const stripsTag = entry.found.vlan >= 0 && (registers.u32[CTRL]! & D.E1000_CTRL_VME) !== 0;
+    const keepsFcs = (rctl & D.E1000_RCTL_SECRC) === 0;
+    const length = entry.frame!.length - (stripsTag ? VLAN_TAG : 0) + (keepsFcs ? FCS_BYTES : 0);
+    const split = this.#splitAt(entry, queue, length, stripsTag);
+    const room = queue.bufferBytes(rctl);
+    const needed = length - split <= room ? 1 : Math.ceil((length - split) / room);
+    if (!queue.enabled || queue.available < needed) return false;
+    const frame = entry.frame!;
+    if (keepsFcs) frame.view.setUint32(frame.start + frame.length, crc32(frame.u8, frame.start, frame.length), true);
+    let start = frame.start;
+    if (stripsTag) {
+      frame.u8.copyWithin(start + VLAN_TAG, start, start + ADDRESSES);
+      start += VLAN_TAG;
+    }
+    if (this.blocked[queue.index] === 1) this.#block(queue, frame, start, length);
+    this.#fill(entry, queue, start, length, split, room, stripsTag);
+    return true;
+  }
+
+  /** How many bytes go to the header buffer (7.1.10): all known headers if they fit. 0 when nothing is split. */
+  #splitAt(entry: Entry, queue: RxQueue, length: number, stripsTag: boolean): number {
+    const type = queue.descriptorType;
+    if (type !== D.E1000_SRRCTL_DESCTYPE_HDR_SPLIT && type !== D.E1000_SRRCTL_DESCTYPE_HDR_SPLIT_ALWAYS) return 0;
+    const end = entry.found.headerEnd - (stripsTag ? VLAN_TAG : 0);
+    if (entry.found.headerEnd > 0 && end <= queue.headerSize) return Math.min(end, length);
+    return type === D.E1000_SRRCTL_DESCTYPE_HDR_SPLIT_ALWAYS ? Math.min(queue.headerSize, length) : 0;
+  }
+
+  /** Buffer after buffer: reads the descriptor, fills its buffer, writes it back. */
+  #fill(entry: Entry, queue: RxQueue, start: number, length: number, split: number, bufferBytes: number, stripped: boolean): void {
+    const dma = this.#device.host.dma;
+    const name = this.#device.name;
+    const frame = entry.frame!;
+    const end = start + length;
+    let at = start + split;
+    let isFirst = true;
+    do {
+      const descriptor = queue.base + queue.head * DESCRIPTOR_SIZE;
+      const section = dma.access(name, descriptor, DESCRIPTOR_SIZE, true);
+      const offset = descriptor - section.base;
+      const words = section.u32;
+      const buffer = words[offset >> 2]! + words[(offset >> 2) + 1]! * 0x1_0000_0000;
+      const bytes = Math.min(bufferBytes, end - at);
+      const target = dma.access(name, buffer, bytes, true);
+      frame.block.copyTo(target.block, buffer - target.base, at, bytes);
+      if (isFirst) {
+        target.dmaTags[(buffer - target.base) >> 8] = frame.id;
+        if (split > 0) this.#writeHeader(words[(offset >> 2) + 2]! + words[(offset >> 2) + 3]! * 0x1_0000_0000, frame, start, split);
+      }
+      at += bytes;
+      const isLast = at >= end;
+      if (queue.descriptorType === D.E1000_SRRCTL_DESCTYPE_LEGACY)
+        this.#writeBackLegacy(section.view, offset, entry, bytes, isLast, stripped);
+      else this.#writeBack(words, offset >> 2, entry, bytes, isFirst ? split : 0, isLast, stripped);
+      queue.head = queue.next(queue.head);
+      isFirst = false;
+    } while (at < end);
+  }
+
+  #writeHeader(address: number, frame: Frame, start: number, length: number): void {
+    const section = this.#device.host.dma.access(this.#device.name, address, length, true);
+    frame.block.copyTo(section.block, address - section.base, start, length);
+  }
+
+  /** Two fields of 16 bits make one word, the first in its lower half. */
+  #writeBack(words: Uint32Array, at: number, entry: Entry, bytes: number, split: number, isLast: boolean, stripped: boolean): void {
+    const found = entry.found;
+    let status = D.E1000_RXD_STAT_DD;
+    if (isLast) status |= D.E1000_RXD_STAT_EOP | found.statusError | entry.status | (stripped ? D.E1000_RXD_STAT_VP : 0);
+    const hdrInfo = split > 0 ? D.E1000_RXDADV_SPH | (split << D.E1000_RXDADV_HDRBUFLEN_SHIFT) : 0;
+    words[at] = found.pktInfo | (hdrInfo << 16);
+    words[at + RSS] = this.#hashOrChecksum(entry);
+    words[at + STATUS_ERROR] = status;
+    words[at + LENGTH] = bytes | (stripped ? found.vlan << 16 : 0);
+  }
+
+  /** RXCSUM.PCSD chooses what the second word says. */
+  #hashOrChecksum(entry: Entry): number {
+    const rxcsum = this.#device.registers.u32[RXCSUM]!;
+    if ((rxcsum & D.E1000_RXCSUM_PCSD) !== 0) return entry.found.rssHash;
+    const checksum = packetChecksum(entry.frame!, rxcsum & D.E1000_RXCSUM_PCSS_MASK);
+    return ((checksum << 16) | entry.found.ipId) >>> 0;
+  }
+
+  #writeBackLegacy(view: DataView, at: number, entry: Entry, bytes: number, isLast: boolean, stripped: boolean): void {
+    const found = entry.found;
+    let status = D.E1000_RXD_STAT_DD;
+    if (isLast) status |= D.E1000_RXD_STAT_EOP | ((found.statusError | entry.status) & 0xff) | (stripped ? D.E1000_RXD_STAT_VP : 0);
+    const errors = isLast ? (found.statusError | entry.status) >>> 24 : 0;
+    const pcss = this.#device.registers.u32[RXCSUM]! & D.E1000_RXCSUM_PCSS_MASK;
+    view.setUint16(at + 8, bytes, true);
+    view.setUint16(at + 10, packetChecksum(entry.frame!, pcss), true);
+    view.setUint8(at + 12, status);
+    view.setUint8(at + 13, errors);
+    view.setUint16(at + 14, stripped ? found.vlan : 0, true);
+  }
+
+  /**
+   * The IOMMU swallows the packet's data: writes are posted, so the device learns nothing of it and reports the packet as received. What the driver finds
+   * is what was in the buffer before.
+   */
+  #block(queue: RxQueue, frame: Frame, start: number, length: number): void {
+    this.blocked[queue.index] = 0;
+    const { host, name } = this.#device;
+    const descriptor = queue.base + queue.head * DESCRIPTOR_SIZE;
+    const section = host.dma.access(name, descriptor, DESCRIPTOR_SIZE, false);
+    const at = (descriptor - section.base) >> 2;
+    const address = section.u32[at]! + section.u32[at + 1]! * 0x1_0000_0000;
+    host.dma.read(name, address, Math.min(length, queue.bufferBytes(this.#device.registers.u32[RCTL]!)), frame.block, start);
+    frame.forgetSum();
+    host.dmaFault?.(address, true);
+  }
+}
