@@ -6,6 +6,7 @@ import { finish, fold } from '../../machine/checksum.ts';
 import type { Frame } from '../../wire/frame.ts';
 import { crc32c } from './crc.ts';
 import * as D from './e1000_defines.ts';
+import { IPV6_HEADER, Ipv6Headers } from './ipv6_headers.ts';
 import type { Rss } from './rss.ts';
 
 const ETH_HEADER = 14;
@@ -15,11 +16,7 @@ const TAG = 4;
 const IPPROTO_TCP = 6;
 const IPPROTO_UDP = 17;
 const IPPROTO_SCTP = 132;
-const IPV6_HEADER = 40;
-const IPV6_HOP = 0;
-const IPV6_ROUTING = 43;
-const IPV6_FRAGMENT = 44;
-const IPV6_DESTINATION = 60;
+const IPV6_ADDRESS = 16;
 
 /** The registers that govern it, read once per frame. */
 export class ClassifierSettings {
@@ -39,8 +36,9 @@ export class Classification {
   statusError = 0;
   /** The tag in the frame; -1 when it has none. */
   vlan = -1;
-  /** End of the headers that were understood: where header split cuts. */
+  /** End of the headers that were understood, and of those up to layer 3: where header split cuts. 0 when there is no IP header. */
   headerEnd = 0;
+  networkEnd = 0;
   /** For descriptors without RSS hash (RXCSUM.PCSD = 0). */
   ipId = 0;
 
@@ -50,12 +48,14 @@ export class Classification {
     this.statusError = 0;
     this.vlan = -1;
     this.headerEnd = 0;
+    this.networkEnd = 0;
     this.ipId = 0;
   }
 }
 
 export class Classifier {
   readonly #rss: Rss;
+  readonly #headers = new Ipv6Headers();
   readonly settings = new ClassifierSettings();
 
   constructor(rss: Rss) {
@@ -73,7 +73,6 @@ export class Classifier {
       type = view.getUint16(frame.start + ETH_HEADER + 2);
       l3 += TAG;
     }
-    result.headerEnd = l3;
     if (type === ETH_P_IP) this.#ipv4(frame, l3, result);
     else if (type === ETH_P_IPV6) this.#ipv6(frame, l3, result);
   }
@@ -88,12 +87,14 @@ export class Classifier {
     if (headerLength < 20 || total < headerLength || l3 + total > frame.length) return;
     result.pktInfo |= headerLength > 20 ? D.E1000_RXDADV_PKTTYPE_IPV4_EX | D.E1000_RXDADV_PKTTYPE_IPV4 : D.E1000_RXDADV_PKTTYPE_IPV4;
     result.ipId = view.getUint16(ip + 4);
+    result.networkEnd = l3 + headerLength;
     result.headerEnd = l3 + headerLength;
     if ((this.settings.rxcsum & D.E1000_RXCSUM_IPOFL) !== 0) {
       result.statusError |= D.E1000_RXD_STAT_IPCS;
       if (finish(frame.block.sum(ip, headerLength)) !== 0) result.statusError |= D.E1000_RXDEXT_STATERR_IPE;
     }
     const isFragment = (view.getUint16(ip + 6) & 0x3fff) !== 0;
+    if (isFragment) this.#fragment(result);
     const protocol = u8[ip + 9]!;
     const length = total - headerLength;
     const l4 = isFragment ? 0 : this.#l4(frame, l3 + headerLength, length, protocol, ip + 12, 8, result);
@@ -103,26 +104,26 @@ export class Classifier {
   #ipv6(frame: Frame, l3: number, result: Classification): void {
     const u8 = frame.u8;
     const ip = frame.start + l3;
+    if ((this.settings.rfctl & D.E1000_RFCTL_IPV6_DIS) !== 0) return;
     if (frame.length < l3 + IPV6_HEADER || u8[ip]! >>> 4 !== 6) return;
     const payload = frame.view.getUint16(ip + 4);
     if (l3 + IPV6_HEADER + payload > frame.length) return;
-    let protocol = u8[ip + 6]!;
-    let at = IPV6_HEADER;
-    let isFragment = false;
-    let hasExtensions = false;
-    while (protocol === IPV6_HOP || protocol === IPV6_ROUTING || protocol === IPV6_DESTINATION || protocol === IPV6_FRAGMENT) {
-      if (at + 8 > IPV6_HEADER + payload) return;
-      hasExtensions = true;
-      isFragment ||= protocol === IPV6_FRAGMENT;
-      const next = u8[ip + at]!;
-      at += protocol === IPV6_FRAGMENT ? 8 : (u8[ip + at + 1]! + 1) * 8;
-      protocol = next;
-    }
-    result.pktInfo |= hasExtensions ? D.E1000_RXDADV_PKTTYPE_IPV6 | D.E1000_RXDADV_PKTTYPE_IPV6_EX : D.E1000_RXDADV_PKTTYPE_IPV6;
-    result.headerEnd = l3 + Math.min(at, IPV6_HEADER + payload);
-    const length = IPV6_HEADER + payload - at;
-    const l4 = isFragment || length < 0 ? 0 : this.#l4(frame, l3 + at, length, protocol, ip + 8, 32, result);
-    this.#hashIpv6(u8, ip + 8, ip + at, l4, result);
+    const headers = this.#headers;
+    if (!headers.parse(u8, ip, payload)) return;
+    result.pktInfo |= headers.hasExtensions ? D.E1000_RXDADV_PKTTYPE_IPV6 | D.E1000_RXDADV_PKTTYPE_IPV6_EX : D.E1000_RXDADV_PKTTYPE_IPV6;
+    result.networkEnd = l3 + Math.min(headers.end, IPV6_HEADER + payload);
+    result.headerEnd = result.networkEnd;
+    if (headers.isFragment) this.#fragment(result);
+    const length = IPV6_HEADER + payload - headers.end;
+    const l4 = headers.isFragment || length < 0 ? 0 : this.#l4(frame, l3 + headers.end, length, headers.protocol, ip + 8, 32, result);
+    this.#hashIpv6(u8, ip + 8, ip + headers.end, l4, result);
+  }
+
+  /** Fragments are split after their IP header unless RFCTL.IPFRSP_DIS forbids it. */
+  #fragment(result: Classification): void {
+    if ((this.settings.rfctl & D.E1000_RFCTL_IPFRSP_DIS) === 0) return;
+    result.networkEnd = 0;
+    result.headerEnd = 0;
   }
 
   /** TCP, UDP or SCTP at `at` of the frame: packet type, checksum. Returns the protocol, 0 when it is none of them. */
@@ -143,7 +144,6 @@ export class Classifier {
     }
     if (protocol === IPPROTO_SCTP && length >= 12) {
       result.pktInfo |= D.E1000_RXDADV_PKTTYPE_SCTP;
-      result.headerEnd = at + 12;
       if ((this.settings.rxcsum & D.E1000_RXCSUM_CRCOFL) !== 0) checkSctp(frame, at, length, result);
       return protocol;
     }
@@ -192,20 +192,34 @@ export class Classifier {
   #hashIpv6(u8: Uint8Array, addresses: number, ports: number, l4: number, result: Classification): void {
     const mrqc = this.settings.mrqc;
     if ((mrqc & D.E1000_MRQC_ENABLE_MASK) === 0) return;
-    const hashed = this.#typeIpv6(mrqc, l4);
+    const hashed = this.#typeIpv6Ex(mrqc, l4) || typeIpv6(mrqc, l4);
     if (hashed === D.E1000_RXDADV_RSSTYPE_NONE) return;
     result.pktInfo |= hashed;
-    let hash = this.#rss.piece(u8, addresses, 32, 0);
-    if (hashed !== D.E1000_RXDADV_RSSTYPE_IPV6) hash ^= this.#rss.piece(u8, ports, 4, 32);
+    const isEx =
+      hashed === D.E1000_RXDADV_RSSTYPE_IPV6_EX ||
+      hashed === D.E1000_RXDADV_RSSTYPE_IPV6_TCP_EX ||
+      hashed === D.E1000_RXDADV_RSSTYPE_IPV6_UDP_EX;
+    const source = isEx ? this.#headers.source : addresses;
+    const destination = isEx ? this.#headers.destination : addresses + IPV6_ADDRESS;
+    let hash = this.#rss.piece(u8, source, IPV6_ADDRESS, 0) ^ this.#rss.piece(u8, destination, IPV6_ADDRESS, IPV6_ADDRESS);
+    if (hashed !== D.E1000_RXDADV_RSSTYPE_IPV6 && hashed !== D.E1000_RXDADV_RSSTYPE_IPV6_EX)
+      hash ^= this.#rss.piece(u8, ports, 4, 2 * IPV6_ADDRESS);
     result.rssHash = hash >>> 0;
   }
 
-  /** Simplified: the _EX types, which would take addresses from extension headers, are not produced; the driver disables them (RFCTL.IPV6_EX_DIS). */
-  #typeIpv6(mrqc: number, l4: number): number {
-    if (l4 === IPPROTO_TCP && (mrqc & D.E1000_MRQC_RSS_FIELD_IPV6_TCP) !== 0) return D.E1000_RXDADV_RSSTYPE_IPV6_TCP;
-    if (l4 === IPPROTO_UDP && (mrqc & D.E1000_MRQC_RSS_FIELD_IPV6_UDP) !== 0) return D.E1000_RXDADV_RSSTYPE_IPV6_UDP;
-    return (mrqc & D.E1000_MRQC_RSS_FIELD_IPV6) !== 0 ? D.E1000_RXDADV_RSSTYPE_IPV6 : D.E1000_RXDADV_RSSTYPE_NONE;
+  /** The types that look into extension headers go before the others, unless RFCTL forbids to parse those. */
+  #typeIpv6Ex(mrqc: number, l4: number): number {
+    if ((this.settings.rfctl & D.E1000_RFCTL_IPV6_EX_DIS) !== 0) return D.E1000_RXDADV_RSSTYPE_NONE;
+    if (l4 === IPPROTO_TCP && (mrqc & D.E1000_MRQC_RSS_FIELD_IPV6_TCP_EX) !== 0) return D.E1000_RXDADV_RSSTYPE_IPV6_TCP_EX;
+    if (l4 === IPPROTO_UDP && (mrqc & D.E1000_MRQC_RSS_FIELD_IPV6_UDP_EX) !== 0) return D.E1000_RXDADV_RSSTYPE_IPV6_UDP_EX;
+    return (mrqc & D.E1000_MRQC_RSS_FIELD_IPV6_EX) !== 0 ? D.E1000_RXDADV_RSSTYPE_IPV6_EX : D.E1000_RXDADV_RSSTYPE_NONE;
   }
+}
+
+function typeIpv6(mrqc: number, l4: number): number {
+  if (l4 === IPPROTO_TCP && (mrqc & D.E1000_MRQC_RSS_FIELD_IPV6_TCP) !== 0) return D.E1000_RXDADV_RSSTYPE_IPV6_TCP;
+  if (l4 === IPPROTO_UDP && (mrqc & D.E1000_MRQC_RSS_FIELD_IPV6_UDP) !== 0) return D.E1000_RXDADV_RSSTYPE_IPV6_UDP;
+  return (mrqc & D.E1000_MRQC_RSS_FIELD_IPV6) !== 0 ? D.E1000_RXDADV_RSSTYPE_IPV6 : D.E1000_RXDADV_RSSTYPE_NONE;
 }
 
 /** The sum of the bytes from `from` on: what the sender's port has summed up already is not summed again. */

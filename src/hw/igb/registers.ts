@@ -200,7 +200,7 @@ const receive: RegisterRow[] = [
     written: (device) => device.filter.addressesWritten(),
   }),
   row('RA2', R.E1000_RA2, 'RW', 'receive addresses 16-23', { count: 16, written: (device) => device.filter.addressesWritten() }),
-  row('PSRTYPE', R.E1000_PSRTYPE(0), 'RW', 'which headers are split off, by pool', { count: 8 }),
+  row('PSRTYPE', R.E1000_PSRTYPE(0), 'RW', 'which headers are split off, by pool', { count: 8, reset: 0x0006dbfe, writable: 0x0006dbfe }),
   row('VLAPQF', R.E1000_VLAPQF, 'RW', 'queue by VLAN priority'),
   row('VFTA', R.E1000_VFTA, 'RW', 'VLAN filter table: 4,096 bits', { count: 128 }),
   row('MRQC', R.E1000_MRQC, 'RW', 'multiple receive queues: RSS on, and over which fields'),

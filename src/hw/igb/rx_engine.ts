@@ -26,6 +26,7 @@ import { RxWriter } from './rx_writer.ts';
 const VET = registerMap.slotOf(R.E1000_VET);
 const RXCSUM = registerMap.slotOf(R.E1000_RXCSUM);
 const MRQC = registerMap.slotOf(R.E1000_MRQC);
+const RFCTL = registerMap.slotOf(R.E1000_RFCTL);
 const NO_QUEUE = -1;
 
 export class RxEngine {
@@ -142,6 +143,7 @@ export class RxEngine {
     const settings = this.#classifier.settings;
     settings.rxcsum = device.registers.u32[RXCSUM]!;
     settings.mrqc = device.registers.u32[MRQC]!;
+    settings.rfctl = device.registers.u32[RFCTL]!;
     settings.vet = device.registers.u32[VET]! & 0xffff;
     if (bad) entry.found.clear();
     else this.#classifier.classify(frame, entry.found);

@@ -21,6 +21,8 @@ export class RxQueue {
   bufferSize = 0;
   headerSize = 0;
   descriptorType = D.E1000_SRRCTL_DESCTYPE_LEGACY;
+  /** The descriptor type is one of those that split or replicate headers. */
+  usesHeaderBuffer = false;
   /** Interrupt when no more descriptors than this are left; 0: never. */
   minimumThreshold = 0;
   /** When descriptors handed over to an empty queue have been fetched. */
@@ -48,6 +50,7 @@ export class RxQueue {
     this.bufferSize = (srrctl & D.E1000_SRRCTL_BSIZEPKT_MASK) * KIB;
     this.headerSize = ((srrctl & D.E1000_SRRCTL_BSIZEHDR_MASK) >>> 8) * HEADER_UNIT;
     this.descriptorType = srrctl & D.E1000_SRRCTL_DESCTYPE_MASK;
+    this.usesHeaderBuffer = this.descriptorType > D.E1000_SRRCTL_DESCTYPE_ADV_ONEBUF;
     this.minimumThreshold = ((srrctl & D.E1000_SRRCTL_RDMTS_MASK) >>> D.E1000_SRRCTL_RDMTS_SHIFT) * 16;
     this.dropEnabled = (srrctl & D.E1000_SRRCTL_DROP_EN) !== 0;
   }

@@ -8,6 +8,7 @@ import { crc32 } from './crc.ts';
 import * as D from './e1000_defines.ts';
 import { DESCRIPTOR_SIZE } from './e1000_desc.ts';
 import * as R from './e1000_regs.ts';
+import { HeaderSplit } from './header_split.ts';
 import type { IgbDevice } from './igb_device.ts';
 import { registerMap } from './registers.ts';
 import type { Entry } from './rx_buffer.ts';
@@ -27,6 +28,7 @@ export class RxWriter {
   /** Faults on demand, by queue: the IOMMU refuses the next packet's data. */
   readonly blocked = new Uint8Array(RX_QUEUES);
   readonly #device: IgbDevice;
+  readonly #split = new HeaderSplit();
 
   constructor(device: IgbDevice) {
     this.#device = device;
@@ -39,9 +41,11 @@ export class RxWriter {
     const stripsTag = entry.found.vlan >= 0 && (registers.u32[CTRL]! & D.E1000_CTRL_VME) !== 0;
     const keepsFcs = (rctl & D.E1000_RCTL_SECRC) === 0;
     const length = entry.frame!.length - (stripsTag ? VLAN_TAG : 0) + (keepsFcs ? FCS_BYTES : 0);
-    const split = this.#splitAt(entry, queue, length, stripsTag);
+    const split = this.#split;
+    if (queue.usesHeaderBuffer) split.plan(entry, queue, length, stripsTag ? VLAN_TAG : 0, registers.u32);
+    else split.none();
     const room = queue.bufferBytes(rctl);
-    const needed = length - split <= room ? 1 : Math.ceil((length - split) / room);
+    const needed = length - split.from <= room ? 1 : Math.ceil((length - split.from) / room);
     if (!queue.enabled || queue.available < needed) return false;
     const frame = entry.frame!;
     if (keepsFcs) frame.view.setUint32(frame.start + frame.length, crc32(frame.u8, frame.start, frame.length), true);
@@ -51,26 +55,18 @@ export class RxWriter {
       start += VLAN_TAG;
     }
     if (this.blocked[queue.index] === 1) this.#block(queue, frame, start, length);
-    this.#fill(entry, queue, start, length, split, room, stripsTag);
+    this.#fill(entry, queue, start, length, room, stripsTag);
     return true;
   }
 
-  /** How many bytes go to the header buffer (7.1.10): all known headers if they fit. 0 when nothing is split. */
-  #splitAt(entry: Entry, queue: RxQueue, length: number, stripsTag: boolean): number {
-    const type = queue.descriptorType;
-    if (type !== D.E1000_SRRCTL_DESCTYPE_HDR_SPLIT && type !== D.E1000_SRRCTL_DESCTYPE_HDR_SPLIT_ALWAYS) return 0;
-    const end = entry.found.headerEnd - (stripsTag ? VLAN_TAG : 0);
-    if (entry.found.headerEnd > 0 && end <= queue.headerSize) return Math.min(end, length);
-    return type === D.E1000_SRRCTL_DESCTYPE_HDR_SPLIT_ALWAYS ? Math.min(queue.headerSize, length) : 0;
-  }
-
   /** Buffer after buffer: reads the descriptor, fills its buffer, writes it back. */
-  #fill(entry: Entry, queue: RxQueue, start: number, length: number, split: number, bufferBytes: number, stripped: boolean): void {
+  #fill(entry: Entry, queue: RxQueue, start: number, length: number, bufferBytes: number, stripped: boolean): void {
     const dma = this.#device.host.dma;
     const name = this.#device.name;
     const frame = entry.frame!;
+    const header = this.#split.header;
     const end = start + length;
-    let at = start + split;
+    let at = start + this.#split.from;
     let isFirst = true;
     do {
       const descriptor = queue.base + queue.head * DESCRIPTOR_SIZE;
@@ -83,13 +79,13 @@ export class RxWriter {
       frame.block.copyTo(target.block, buffer - target.base, at, bytes);
       if (isFirst) {
         target.dmaTags[(buffer - target.base) >> 8] = frame.id;
-        if (split > 0) this.#writeHeader(words[(offset >> 2) + 2]! + words[(offset >> 2) + 3]! * 0x1_0000_0000, frame, start, split);
+        if (header > 0) this.#writeHeader(words[(offset >> 2) + 2]! + words[(offset >> 2) + 3]! * 0x1_0000_0000, frame, start, header);
       }
       at += bytes;
       const isLast = at >= end;
       if (queue.descriptorType === D.E1000_SRRCTL_DESCTYPE_LEGACY)
         this.#writeBackLegacy(section.view, offset, entry, bytes, isLast, stripped);
-      else this.#writeBack(words, offset >> 2, entry, bytes, isFirst ? split : 0, isLast, stripped);
+      else this.#writeBack(words, offset >> 2, entry, bytes, isFirst, isLast, stripped);
       queue.head = queue.next(queue.head);
       isFirst = false;
     } while (at < end);
@@ -101,12 +97,12 @@ export class RxWriter {
   }
 
   /** Two fields of 16 bits make one word, the first in its lower half. */
-  #writeBack(words: Uint32Array, at: number, entry: Entry, bytes: number, split: number, isLast: boolean, stripped: boolean): void {
+  #writeBack(words: Uint32Array, at: number, entry: Entry, bytes: number, isFirst: boolean, isLast: boolean, stripped: boolean): void {
     const found = entry.found;
     let status = D.E1000_RXD_STAT_DD;
     if (isLast) status |= D.E1000_RXD_STAT_EOP | found.statusError | entry.status | (stripped ? D.E1000_RXD_STAT_VP : 0);
-    const hdrInfo = split > 0 ? D.E1000_RXDADV_SPH | (split << D.E1000_RXDADV_HDRBUFLEN_SHIFT) : 0;
-    words[at] = found.pktInfo | (hdrInfo << 16);
+    if (isFirst && this.#split.overflow) status |= D.E1000_RXDEXT_STATERR_HBO;
+    words[at] = found.pktInfo | (isFirst ? this.#split.info << 16 : 0);
     words[at + RSS] = this.#hashOrChecksum(entry);
     words[at + STATUS_ERROR] = status;
     words[at + LENGTH] = bytes | (stripped ? found.vlan << 16 : 0);
