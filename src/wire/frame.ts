@@ -25,6 +25,8 @@ export class Frame {
   length = 0;
   /** The FCS does not match (the wire damaged the frame). */
   badFcs = false;
+  /** It ends within a byte, which happens at 10 and 100 Mbit/s (IEEE 802.3, 4.2.4.2.1); its FCS does not match then. */
+  misaligned = false;
   /** Queue that sent it, for observers; -1 when none. */
   queue = -1;
   readonly block: ByteBlock;
@@ -94,6 +96,7 @@ export class FramePool {
     if (length > frame.capacity) throw new InvariantError(`a frame of ${length} bytes is longer than any slot`);
     frame.length = length;
     frame.badFcs = false;
+    frame.misaligned = false;
     frame.id = 0;
     frame.queue = -1;
     frame.summed = 0;
@@ -108,6 +111,7 @@ export class FramePool {
     frame.block.copyTo(twin.block, twin.start, frame.start, frame.length);
     twin.id = frame.id;
     twin.badFcs = frame.badFcs;
+    twin.misaligned = frame.misaligned;
     twin.queue = frame.queue;
     return twin;
   }

@@ -190,7 +190,8 @@ export class TestDriver {
     this.run(10_000);
   }
 
-  setupTx(queue: number, wthresh = 0): void {
+  /** `thresholds`: PTHRESH, HTHRESH and WTHRESH as TXDCTL has them. */
+  setupTx(queue: number, wthresh = 0, thresholds = 0x0108): void {
     const base = this.machine.allocate(RING * 16);
     this.machine.dma.map(this.machine.section, base, RING * 16);
     this.#txRings[queue] = { base, tail: 0 };
@@ -199,11 +200,11 @@ export class TestDriver {
     this.write(TDLEN(queue), RING * 16);
     this.write(TDH(queue), 0);
     this.write(TDT(queue), 0);
-    this.write(TXDCTL(queue), 0x0200_0108 | (wthresh << 16));
+    this.write(TXDCTL(queue), 0x0200_0000 | thresholds | (wthresh << 16));
   }
 
-  /** `filled`: descriptors handed over at once; the ring is never quite full. */
-  setupRx(queue: number, filled = RING - 1, srrctl = 0x0200_0002): void {
+  /** `filled`: descriptors handed over at once; the ring is never quite full. `thresholds`: those of RXDCTL. */
+  setupRx(queue: number, filled = RING - 1, srrctl = 0x0200_0002, thresholds = 0x0001_0808): void {
     const base = this.machine.allocate(RING * 16);
     const buffers = this.machine.allocate(RING * BUFFER);
     this.machine.dma.map(this.machine.section, base, RING * 16);
@@ -213,7 +214,7 @@ export class TestDriver {
     this.write(RDBAH(queue), 0);
     this.write(RDLEN(queue), RING * 16);
     this.write(SRRCTL(queue), srrctl);
-    this.write(RXDCTL(queue), 0x0201_0808);
+    this.write(RXDCTL(queue), 0x0200_0000 | thresholds);
     for (let i = 0; i < RING; i++) this.#refill(queue, i);
     this.write(RDT(queue), filled);
   }

@@ -14,6 +14,18 @@ const TICK_NS = 16;
 const MASK64 = (1n << 64n) - 1n;
 const PTP_ETHERTYPE = 0x88f7;
 const PTP_EVENT_PORT = 319;
+const ETH_HEADER = 14;
+const ETH_P_IP = 0x0800;
+const IPPROTO_UDP = 17;
+const UDP_HEADER = 8;
+/** Shortest header of a message, and where its fields are (IEEE 1588-2002, annex D; 1588-2008, 13.3). */
+const MESSAGE = 34;
+const V1_SOURCE = 22;
+const V1_CONTROL = 32;
+const V2_SOURCE = 20;
+const SEQUENCE = 30;
+/** Bit 3 of the message type: general messages, which need no stamp. */
+const V2_GENERAL = 8;
 
 export class Clock {
   readonly #simulation: Simulation;
@@ -110,6 +122,7 @@ export class Clock {
     this.#values.set(R.E1000_RXSTMPL, Number(value & 0xffffffffn));
     this.#values.set(R.E1000_RXSTMPH, Number(value >> 32n));
     this.#values.set(R.E1000_TSYNCRXCTL, control | D.E1000_TSYNCRXCTL_VALID);
+    this.#remember(frame);
     return true;
   }
 
@@ -118,22 +131,41 @@ export class Clock {
     return high;
   }
 
-  /** Simplified: message types of TSYNCRXCFG are not told apart but for version 2 event messages (types 0-3). */
+  /** TSYNCRXCTL.Type says which PTP messages are stamped, TSYNCRXCFG of which kind (8.16.2, 8.16.27). */
   #wanted(frame: Frame, type: number): boolean {
     if (type === D.E1000_TSYNCRXCTL_TYPE_ALL) return true;
-    const view = frame.view;
-    const start = frame.start;
-    const ethertype = view.getUint16(start + 12);
-    if (ethertype === PTP_ETHERTYPE) {
-      if (type === D.E1000_TSYNCRXCTL_TYPE_L4_V1) return false;
-      return type !== D.E1000_TSYNCRXCTL_TYPE_EVENT_V2 || (frame.u8[start + 14]! & 0xf) < 4;
-    }
-    const isEventPort = ethertype === 0x0800 && frame.u8[start + 23] === 17 && view.getUint16(start + 36) === PTP_EVENT_PORT;
-    return isEventPort && type !== D.E1000_TSYNCRXCTL_TYPE_L2_V2;
+    const message = messageAt(frame);
+    if (message === 0) return false;
+    const isL2 = message === ETH_HEADER;
+    const at = frame.start + message;
+    if (type === D.E1000_TSYNCRXCTL_TYPE_L4_V1) return !isL2 && frame.u8[at + V1_CONTROL] === (this.#values.get(R.E1000_TSYNCRXCFG) & 0xff);
+    if (type === D.E1000_TSYNCRXCTL_TYPE_EVENT_V2) return (frame.u8[at]! & V2_GENERAL) === 0;
+    if (type === D.E1000_TSYNCRXCTL_TYPE_L2_V2 && !isL2) return false;
+    return frame.u8[at] === ((this.#values.get(R.E1000_TSYNCRXCFG) >>> 8) & 0xff);
+  }
+
+  /** RXSATRL and RXSATRH: who sent the stamped message, and its sequence number, so that software finds it (8.16.7). */
+  #remember(frame: Frame): void {
+    const message = messageAt(frame);
+    const isV1 = (this.#values.get(R.E1000_TSYNCRXCTL) & D.E1000_TSYNCRXCTL_TYPE_MASK) === D.E1000_TSYNCRXCTL_TYPE_L4_V1;
+    const at = frame.start + message + (isV1 ? V1_SOURCE : V2_SOURCE);
+    const sequence = message === 0 ? 0 : frame.view.getUint16(frame.start + message + SEQUENCE);
+    this.#values.set(R.E1000_RXSATRL, message === 0 ? 0 : frame.view.getUint32(at + 2));
+    this.#values.set(R.E1000_RXSATRH, message === 0 ? 0 : ((sequence << 16) | frame.view.getUint16(at)) >>> 0);
   }
 
   #rebase(value: bigint, time: Nanoseconds): void {
     this.#base = value & MASK64;
     this.#since = time;
   }
+}
+
+/** Where a PTP message begins in a frame: after the Ethernet header, or after UDP to the event port; 0 when it is none. */
+function messageAt(frame: Frame): number {
+  const { view, start, length } = frame;
+  const type = view.getUint16(start + 12);
+  if (type === PTP_ETHERTYPE) return ETH_HEADER;
+  if (type !== ETH_P_IP || length < ETH_HEADER + 20 + UDP_HEADER + MESSAGE || frame.u8[start + 23] !== IPPROTO_UDP) return 0;
+  const udp = ETH_HEADER + (frame.u8[start + ETH_HEADER]! & 15) * 4;
+  return view.getUint16(start + udp + 2) === PTP_EVENT_PORT ? udp + UDP_HEADER : 0;
 }

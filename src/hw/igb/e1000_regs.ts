@@ -23,10 +23,10 @@ export const E1000_LEDCTL = 0x00e00;
 export const E1000_MDICNFG = 0x00e04;
 export const E1000_PBA = 0x01000;
 export const E1000_EEMNGCTL = 0x01010;
-export const E1000_EEWR = 0x0102c;
 export const E1000_FRTIMER = 0x01048;
 export const E1000_TCPTIMER = 0x0104c;
 export const E1000_I2CCMD = 0x01028;
+export const E1000_I2CPARAMS = 0x0102c;
 
 // Interrupts (8.8)
 export const E1000_ICR = 0x000c0;

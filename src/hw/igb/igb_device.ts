@@ -241,6 +241,14 @@ export class IgbDevice implements PciDevice, Port {
     this.updateLink();
   }
 
+  /** CTRL_EXT.EE_RST reads the EEPROM again, and clears itself (8.2.3). */
+  extendedControlWritten(value: number): void {
+    if ((value & D.E1000_CTRL_EXT_EE_RST) === 0) return;
+    this.registers.set(R.E1000_CTRL_EXT, value & ~D.E1000_CTRL_EXT_EE_RST);
+    this.nvm.loadAddress();
+    this.filter.addressesWritten();
+  }
+
   /** CTRL.RST (4.2.1.5): everything but the PHY, the semaphores and what wake-up needs. */
   #reset(time: Nanoseconds): void {
     this.statistics.update();

@@ -79,6 +79,21 @@ export class Interrupts {
     return vector >= 0 && this.#quietUntil[vector]! > time;
   }
 
+  /** The same for a receive queue. */
+  rxModerated(queue: number, time: Nanoseconds): boolean {
+    const vector = this.rxVector(queue);
+    return vector >= 0 && this.#quietUntil[vector]! > time;
+  }
+
+  /** The vector of a receive queue; -1 when it has none. */
+  rxVector(queue: number): number {
+    return this.#msixMode ? this.#rxVectors[queue]! : 0;
+  }
+
+  wakeRxAtExpiry(queue: number): void {
+    this.#arm(this.rxVector(queue));
+  }
+
   /** Asks for `expired` of the queue's vector, so that collected write-backs are flushed then. */
   wakeAtExpiry(queue: number): void {
     const vector = this.#msixMode ? this.#txVectors[queue]! : 0;
@@ -127,6 +142,7 @@ export class Interrupts {
     const now = this.#device.simulation.now;
     this.#device.applyWrites(now);
     this.#device.tx.flushWritebacks(now);
+    this.#device.rx.flushWritebacks(vector, now);
     if (this.#quietUntil[vector]! > now) return;
     if (!this.#msixMode) {
       if ((this.icr & this.ims) !== 0) this.#start(0, now);

@@ -1,8 +1,9 @@
 /**
- * The EEPROM behind EERD (datasheet 6 and 8.4): 256 words, of which the first 0x40 add up to 0xBABA. What the driver reads from it are the
+ * The EEPROM behind EERD, and on the lines of EECD (datasheet 6 and 8.4): 256 words, of which the first 0x40 add up to 0xBABA. What the driver reads are the
  * MAC address, its default for flow control, LED modes and whether wake-up is allowed.
  */
 import {
+  E1000_EECD_DO,
   E1000_EECD_GNT,
   E1000_EECD_REQ,
   E1000_NVM_RW_ADDR_SHIFT,
@@ -12,6 +13,7 @@ import {
   NVM_SUM,
 } from './e1000_defines.ts';
 import * as R from './e1000_regs.ts';
+import { NvmSpi } from './nvm_spi.ts';
 import type { RegisterValues } from './register_values.ts';
 
 const WORDS = 256;
@@ -74,6 +76,7 @@ const image: readonly (readonly [word: number, value: number])[] = [
 export class Nvm {
   readonly words = new Uint16Array(WORDS).fill(ERASED);
   readonly #values: RegisterValues;
+  readonly #spi = new NvmSpi(this.words);
 
   constructor(values: RegisterValues, mac: Uint8Array) {
     this.#values = values;
@@ -96,17 +99,11 @@ export class Nvm {
     this.#values.set(R.E1000_EERD, ((data << 16) | (address << E1000_NVM_RW_ADDR_SHIFT) | E1000_NVM_RW_REG_DONE) >>> 0);
   }
 
-  writeWritten(value: number): void {
-    if ((value & E1000_NVM_RW_REG_START) === 0) return;
-    const address = (value >>> E1000_NVM_RW_ADDR_SHIFT) & ADDRESS_MASK;
-    this.words[address & (WORDS - 1)] = value >>> 16;
-    this.#values.set(R.E1000_EEWR, ((value & ~E1000_NVM_RW_REG_START) | E1000_NVM_RW_REG_DONE) >>> 0);
-  }
-
-  /** EECD: software that asks for the EEPROM's lines gets them. Simplified: the lines lead nowhere; the driver uses EERD on this part. */
+  /** EECD: software that asks for the EEPROM's lines gets them, and drives them. */
   controlWritten(): void {
-    const value = this.#values.get(R.E1000_EECD);
-    this.#values.set(R.E1000_EECD, (value & E1000_EECD_REQ) !== 0 ? value | E1000_EECD_GNT : value & ~E1000_EECD_GNT);
+    const value = this.#values.get(R.E1000_EECD) & ~(E1000_EECD_DO | E1000_EECD_GNT);
+    const isGranted = (value & E1000_EECD_REQ) !== 0;
+    this.#values.set(R.E1000_EECD, isGranted ? value | E1000_EECD_GNT | this.#spi.drive(value) : value);
   }
 
   #updateChecksum(): void {

@@ -6,6 +6,9 @@ import type { Frame } from '../../wire/frame.ts';
 export type DropReason =
   | 'receiver disabled'
   | 'bad FCS (CRCERRS)'
+  | 'bad FCS and too short (RFC)'
+  | 'not whole bytes (ALGNERRC)'
+  | 'length field wrong (LENERRS)'
   | 'too short (RUC)'
   | 'too long (ROC)'
   | 'pause frame'

@@ -53,7 +53,9 @@ const general: RegisterRow[] = [
     reset: 0x80080481,
     read: (device) => device.status(),
   }),
-  row('CTRL_EXT', R.E1000_CTRL_EXT, 'RW', 'extended device control: driver loaded, link mode', {}),
+  row('CTRL_EXT', R.E1000_CTRL_EXT, 'RW', 'extended device control: driver loaded, link mode, EEPROM reset', {
+    written: (device, _index, value) => device.extendedControlWritten(value),
+  }),
   row('CONNSW', R.E1000_CONNSW, 'RW', 'copper/fiber switch control'),
   row('SCTL', R.E1000_SCTL, 'RW', 'SerDes control'),
   row('VET', R.E1000_VET, 'RW', 'VLAN Ethertype', { reset: 0x81008100 }),
@@ -63,15 +65,15 @@ const general: RegisterRow[] = [
   row('TCPTIMER', R.E1000_TCPTIMER, 'RW', 'TCP timer'),
   row('EECD', R.E1000_EECD, 'RW', 'EEPROM control: presence, size, auto-read done, bit-bang lines', {
     reset: 0x00001310,
-    writable: 0x0000004f,
+    writable: 0x00000047,
     written: (device) => device.nvm.controlWritten(),
   }),
   row('EERD', R.E1000_EERD, 'RW', 'EEPROM read: address and start in, data and done out', {
     written: (device, _index, value) => device.nvm.readWritten(value),
   }),
-  row('EEWR', R.E1000_EEWR, 'RW', 'EEPROM write', { written: (device, _index, value) => device.nvm.writeWritten(value) }),
   row('EEMNGCTL', R.E1000_EEMNGCTL, 'RW', 'EEPROM of management; configuration done bits', { reset: 0x800c0000, writable: 0 }),
   row('I2CCMD', R.E1000_I2CCMD, 'RW', 'I2C command of SFP modules'),
+  row('I2CPARAMS', R.E1000_I2CPARAMS, 'RW', 'I2C parameters of SFP modules'),
   row('MDIC', R.E1000_MDIC, 'RW', 'MDI control: a read or write of a PHY register', {
     reset: 0x10000000,
     written: (device, _index, value, time) => device.phy.mdicWritten(value, time),
@@ -263,7 +265,11 @@ const transmit: RegisterRow[] = [
   row('DTXCTL', R.E1000_DTXCTL, 'RW', 'transmit DMA control', { reset: 0x44 }),
   row('DTXTCPFLGL', R.E1000_DTXTCPFLGL, 'RW', 'TCP flags kept in the first (11:0) and middle (27:16) segments', { reset: 0x0f760ff6 }),
   row('DTXTCPFLGH', R.E1000_DTXTCPFLGH, 'RW', 'TCP flags kept in the last segment', { reset: 0x00000f7f }),
-  row('DTXMXSZRQ', R.E1000_DTXMXSZRQ, 'RW', 'bytes of DMA requests under way', { reset: 0x10 }),
+  row('DTXMXSZRQ', R.E1000_DTXMXSZRQ, 'RW', 'most bytes of DMA requests under way, in units of 256', {
+    reset: 0x10,
+    writable: 0xfff,
+    written: (device) => device.tx.requestsWritten(),
+  }),
   queueRow('TDBAL', 'tx', 0x00, 'RW', 'descriptor base address, low', {
     writable: 0xffffff80,
     written: (device, i) => device.tx.ringWritten(i),

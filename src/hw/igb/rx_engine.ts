@@ -5,7 +5,7 @@
  * buffer is one queue: a frame for a ring without descriptors holds up those behind it, unless its ring drops (SRRCTL.DROP_EN).
  *
  * Simplified: queues are chosen by RSS only: no VMDq pools, no five-tuple, Ethertype or SYN filters (FTQF, ETQF, SYNQF are storage). A packet that needs
- * several descriptors waits until there are enough of them. WTHRESH of RXDCTL is taken as 1: each packet is written back at once.
+ * several descriptors waits until there are enough of them.
  */
 import { Timer } from '../../sim/event_queue.ts';
 import type { Nanoseconds } from '../../sim/time.ts';
@@ -92,6 +92,11 @@ export class RxEngine {
 
   enableWritten(index: number, value: number): void {
     const queue = this.queues[index]!;
+    queue.control(value);
+    if ((value & D.E1000_RXDCTL_SWFLSH) !== 0) {
+      this.#device.registers.set(R.E1000_RXDCTL(index), value & ~D.E1000_RXDCTL_SWFLSH);
+      this.#flush(queue, this.#device.simulation.now);
+    }
     if ((value & D.E1000_RXDCTL_QUEUE_ENABLE) !== 0) queue.enabled = true;
     else if (queue.enabled) queue.stop();
   }
@@ -104,11 +109,12 @@ export class RxEngine {
   tailWritten(index: number, value: number, time: Nanoseconds): void {
     if (this.#starved[index] === 1) return;
     const queue = this.queues[index]!;
-    if (queue.available === 0) queue.availableFrom = time + this.#device.host.timing.readLatencyNs;
+    const latencyNs = this.#device.host.timing.readLatencyNs;
     queue.tail = value & 0xffff;
+    queue.cache.fetch(queue.available, time, latencyNs);
     if (this.#blockedOn !== index) return;
     this.#blockedOn = NO_QUEUE;
-    this.#arm(queue.availableFrom);
+    this.#arm(queue.available === 0 ? time : queue.cache.readyAt(1, queue.available, time, latencyNs));
   }
 
   /** Faults on demand: new descriptors do not arrive, until `feed`. */
@@ -174,6 +180,7 @@ export class RxEngine {
     const now = this.#device.simulation.now;
     const buffer = this.#buffer;
     this.#device.applyWrites(now);
+    const { readLatencyNs: latencyNs } = this.#device.host.timing;
     while (buffer.count > 0) {
       const entry = buffer.head;
       if (entry.readyAt > now) {
@@ -181,8 +188,9 @@ export class RxEngine {
         break;
       }
       const queue = this.queues[entry.queue]!;
-      if (queue.availableFrom > now && queue.available > 0) {
-        this.#arm(queue.availableFrom);
+      const onChipAt = queue.available === 0 ? now : queue.cache.readyAt(1, queue.available, now, latencyNs);
+      if (onChipAt > now) {
+        this.#arm(onChipAt);
         break;
       }
       if (!this.#deliver(entry, queue, now)) break;
@@ -193,12 +201,30 @@ export class RxEngine {
 
   /** Writes a frame to host memory, or drops it; false while it has to wait for descriptors. */
   #deliver(entry: Entry, queue: RxQueue, now: Nanoseconds): boolean {
-    if (!this.writer.write(entry, queue)) return this.#starve(entry, queue, now);
     const device = this.#device;
+    const used = this.writer.write(entry, queue, now);
+    if (used === 0) return this.#starve(entry, queue, now);
+    queue.cache.use(used);
+    queue.cache.fetch(queue.available, now, device.host.timing.readLatencyNs);
     device.statistics.passedToHost(entry.frame!.length);
-    device.interrupts.causeRx(queue.index, now);
+    if (queue.heldCount === 0) device.interrupts.causeRx(queue.index, now);
+    else if (queue.heldCount >= queue.writebackThreshold) this.#flush(queue, now);
+    else device.interrupts.wakeRxAtExpiry(queue.index);
     if (queue.minimumThreshold > 0 && queue.available <= queue.minimumThreshold) device.interrupts.causeOther(D.E1000_ICR_RXDMT0, now);
     return true;
+  }
+
+  /** Writes back what is held, and raises the queue's interrupt. */
+  #flush(queue: RxQueue, now: Nanoseconds): void {
+    if (queue.heldCount === 0) return;
+    this.writer.flush(queue);
+    this.#device.interrupts.causeRx(queue.index, now);
+  }
+
+  /** A vector's moderation interval is over: its queues need not wait for more packets (7.1.6.1). */
+  flushWritebacks(vector: number, now: Nanoseconds): void {
+    for (const queue of this.queues)
+      if (queue.heldCount > 0 && this.#device.interrupts.rxVector(queue.index) === vector) this.#flush(queue, now);
   }
 
   /** No descriptors: the frame is dropped if its queue says so, else it waits (and all behind it). */

@@ -23,6 +23,8 @@ export const VLAN_TAG = 4;
 /** Bytes of the two addresses. */
 export const ADDRESSES = 12;
 const PAUSE_OPCODE = 0x0001;
+/** Smaller values in its place are lengths (IEEE 802.3, 3.2.6). */
+const FIRST_ETHERTYPE = 0x0600;
 
 export class RxMac {
   /** RCTL.RXEN. */
@@ -74,21 +76,37 @@ export class RxMac {
   #checkFrame(frame: Frame, rctl: number): DropReason | null {
     const statistics = this.#device.statistics;
     const limit = this.#longest(frame, rctl);
-    if (frame.badFcs) {
-      statistics.count(R.E1000_CRCERRS);
-      if (frame.length < MIN_FRAME) statistics.count(R.E1000_RFC);
-      else if (frame.length > limit) statistics.count(R.E1000_RJC);
-      return 'bad FCS (CRCERRS)';
-    }
+    if (frame.badFcs) return this.#checkBadFcs(frame, limit);
     if (frame.length < MIN_FRAME) {
       statistics.count(R.E1000_RUC);
       statistics.count(R.E1000_RLEC);
       return 'too short (RUC)';
     }
-    if (frame.length <= limit) return null;
-    statistics.count(R.E1000_ROC);
-    statistics.count(R.E1000_RLEC);
-    return 'too long (ROC)';
+    if (frame.length > limit) {
+      statistics.count(R.E1000_ROC);
+      statistics.count(R.E1000_RLEC);
+      return 'too long (ROC)';
+    }
+    const type = frame.view.getUint16(frame.start + ADDRESSES);
+    return type < FIRST_ETHERTYPE && !fillsFrame(frame, type) ? this.#wrongLength() : null;
+  }
+
+  /** Which of its faults a damaged frame is counted for: CRCERRS and ALGNERRC leave out what is shorter than 64 bytes. */
+  #checkBadFcs(frame: Frame, limit: number): DropReason {
+    const statistics = this.#device.statistics;
+    if (frame.length < MIN_FRAME) {
+      statistics.count(R.E1000_RFC);
+      return 'bad FCS and too short (RFC)';
+    }
+    if (frame.length > limit) statistics.count(R.E1000_RJC);
+    statistics.count(frame.misaligned ? R.E1000_ALGNERRC : R.E1000_CRCERRS);
+    return frame.misaligned ? 'not whole bytes (ALGNERRC)' : 'bad FCS (CRCERRS)';
+  }
+
+  /** A frame of IEEE 802.3 whose length field does not fit is dropped, unless RFCTL.LEF lets it pass. */
+  #wrongLength(): DropReason | null {
+    this.#device.statistics.count(R.E1000_LENERRS);
+    return (this.#device.registers.get(R.E1000_RFCTL) & D.E1000_RFCTL_LEF) !== 0 ? null : 'length field wrong (LENERRS)';
   }
 
   #longest(frame: Frame, rctl: number): number {
@@ -124,4 +142,10 @@ export class RxMac {
     const multicast = (frame.u8[frame.start]! & 1) !== 0;
     this.#device.statistics.received(frame.length, multicast, multicast && this.#device.filter.isBroadcast(frame));
   }
+}
+
+/** Does the length field say what the frame holds? Only the shortest frames may have padding. */
+function fillsFrame(frame: Frame, length: number): boolean {
+  const held = frame.length - ADDRESSES - 2;
+  return length === held || (length < held && frame.length === MIN_FRAME);
 }

@@ -1,9 +1,11 @@
 /** One receive queue: its descriptor ring and what SRRCTL says about its buffers. */
-import type { Nanoseconds } from '../../sim/time.ts';
 import { WIDE } from '../../sim/wide.ts';
+import { DescriptorCache } from './descriptor_cache.ts';
 import * as D from './e1000_defines.ts';
 
 export const RX_QUEUES = 16;
+/** WTHRESH has five bits; a packet of several descriptors may go beyond it. */
+const MAX_HELD = 128;
 const KIB = 1024;
 const HEADER_UNIT = 64;
 /** Buffer sizes of RCTL.BSIZE, for queues whose SRRCTL gives none. */
@@ -25,8 +27,13 @@ export class RxQueue {
   usesHeaderBuffer = false;
   /** Interrupt when no more descriptors than this are left; 0: never. */
   minimumThreshold = 0;
-  /** When descriptors handed over to an empty queue have been fetched. */
-  availableFrom: Nanoseconds = WIDE;
+  readonly cache = new DescriptorCache();
+  /** WTHRESH: as many are written back together while the queue's interrupt has to wait. */
+  writebackThreshold = 0;
+  /** Written descriptors that are still on the chip: four words each, and their addresses. */
+  readonly heldWords = new Uint32Array(4 * MAX_HELD);
+  readonly heldAddresses = new Float64Array(MAX_HELD);
+  heldCount = 0;
 
   constructor(index: number) {
     this.index = index;
@@ -55,8 +62,16 @@ export class RxQueue {
     this.dropEnabled = (srrctl & D.E1000_SRRCTL_DROP_EN) !== 0;
   }
 
+  /** RXDCTL. */
+  control(rxdctl: number): void {
+    this.cache.configure(rxdctl);
+    this.writebackThreshold = (rxdctl >>> D.E1000_RXDCTL_WTHRESH_SHIFT) & D.E1000_RXDCTL_PTHRESH_MASK;
+  }
+
   stop(): void {
     this.enabled = false;
+    this.heldCount = 0;
+    this.cache.clear();
     this.head = 0;
     this.tail = 0;
   }
@@ -64,7 +79,7 @@ export class RxQueue {
   reset(): void {
     this.base = 0;
     this.size = 0;
-    this.availableFrom = 0;
+    this.control(0);
     this.stop();
   }
 }

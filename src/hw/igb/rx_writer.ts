@@ -2,6 +2,7 @@
  * Writes received packets to host memory: which bytes go to which buffer of which descriptor, and what the descriptor says about them when it is written
  * back (datasheet 7.1.4, 7.1.5, 7.1.10).
  */
+import type { Nanoseconds } from '../../sim/time.ts';
 import { FCS_BYTES, type Frame } from '../../wire/frame.ts';
 import { packetChecksum } from './classify.ts';
 import { crc32 } from './crc.ts';
@@ -34,8 +35,8 @@ export class RxWriter {
     this.#device = device;
   }
 
-  /** Writes a packet to the buffers of the queue's next descriptors; false, and nothing done, when there are not enough of them. */
-  write(entry: Entry, queue: RxQueue): boolean {
+  /** Writes a packet to the buffers of the queue's next descriptors. Returns how many it took; 0, and nothing done, when there are not enough. */
+  write(entry: Entry, queue: RxQueue, now: Nanoseconds): number {
     const registers = this.#device.registers;
     const rctl = registers.u32[RCTL]!;
     const stripsTag = entry.found.vlan >= 0 && (registers.u32[CTRL]! & D.E1000_CTRL_VME) !== 0;
@@ -46,7 +47,7 @@ export class RxWriter {
     else split.none();
     const room = queue.bufferBytes(rctl);
     const needed = length - split.from <= room ? 1 : Math.ceil((length - split.from) / room);
-    if (!queue.enabled || queue.available < needed) return false;
+    if (!queue.enabled || queue.available < needed) return 0;
     const frame = entry.frame!;
     if (keepsFcs) frame.view.setUint32(frame.start + frame.length, crc32(frame.u8, frame.start, frame.length), true);
     let start = frame.start;
@@ -55,12 +56,13 @@ export class RxWriter {
       start += VLAN_TAG;
     }
     if (this.blocked[queue.index] === 1) this.#block(queue, frame, start, length);
-    this.#fill(entry, queue, start, length, room, stripsTag);
-    return true;
+    const holds = queue.heldCount > 0 || (queue.writebackThreshold > 1 && this.#device.interrupts.rxModerated(queue.index, now));
+    this.#fill(entry, queue, start, length, room, stripsTag, holds);
+    return needed;
   }
 
   /** Buffer after buffer: reads the descriptor, fills its buffer, writes it back. */
-  #fill(entry: Entry, queue: RxQueue, start: number, length: number, bufferBytes: number, stripped: boolean): void {
+  #fill(entry: Entry, queue: RxQueue, start: number, length: number, bufferBytes: number, stripped: boolean, holds: boolean): void {
     const dma = this.#device.host.dma;
     const name = this.#device.name;
     const frame = entry.frame!;
@@ -83,9 +85,10 @@ export class RxWriter {
       }
       at += bytes;
       const isLast = at >= end;
-      if (queue.descriptorType === D.E1000_SRRCTL_DESCTYPE_LEGACY)
-        this.#writeBackLegacy(section.view, offset, entry, bytes, isLast, stripped);
-      else this.#writeBack(words, offset >> 2, entry, bytes, isFirst, isLast, stripped);
+      const to = holds ? this.#hold(queue, descriptor, words, offset >> 2) : offset >> 2;
+      const written = holds ? queue.heldWords : words;
+      if (queue.descriptorType === D.E1000_SRRCTL_DESCTYPE_LEGACY) this.#writeBackLegacy(written, to, entry, bytes, isLast, stripped);
+      else this.#writeBack(written, to, entry, bytes, isFirst, isLast, stripped);
       queue.head = queue.next(queue.head);
       isFirst = false;
     } while (at < end);
@@ -116,17 +119,34 @@ export class RxWriter {
     return ((checksum << 16) | entry.found.ipId) >>> 0;
   }
 
-  #writeBackLegacy(view: DataView, at: number, entry: Entry, bytes: number, isLast: boolean, stripped: boolean): void {
+  /** Three fields make the third word (length and checksum), three the fourth (status, errors, VLAN tag). */
+  #writeBackLegacy(words: Uint32Array, at: number, entry: Entry, bytes: number, isLast: boolean, stripped: boolean): void {
     const found = entry.found;
     let status = D.E1000_RXD_STAT_DD;
     if (isLast) status |= D.E1000_RXD_STAT_EOP | ((found.statusError | entry.status) & 0xff) | (stripped ? D.E1000_RXD_STAT_VP : 0);
     const errors = isLast ? (found.statusError | entry.status) >>> 24 : 0;
     const pcss = this.#device.registers.u32[RXCSUM]! & D.E1000_RXCSUM_PCSS_MASK;
-    view.setUint16(at + 8, bytes, true);
-    view.setUint16(at + 10, packetChecksum(entry.frame!, pcss), true);
-    view.setUint8(at + 12, status);
-    view.setUint8(at + 13, errors);
-    view.setUint16(at + 14, stripped ? found.vlan : 0, true);
+    words[at + STATUS_ERROR] = bytes | (packetChecksum(entry.frame!, pcss) << 16);
+    words[at + LENGTH] = status | (errors << 8) | (stripped ? found.vlan << 16 : 0);
+  }
+
+  /** A descriptor's place on the chip until the write-back: starts as what memory holds. */
+  #hold(queue: RxQueue, address: number, words: Uint32Array, at: number): number {
+    const place = 4 * queue.heldCount;
+    queue.heldAddresses[queue.heldCount++] = address;
+    for (let i = 0; i < 4; i++) queue.heldWords[place + i] = words[at + i]!;
+    return place;
+  }
+
+  /** Writes back what is held. */
+  flush(queue: RxQueue): void {
+    const { host, name } = this.#device;
+    for (let i = 0; i < queue.heldCount; i++) {
+      const address = queue.heldAddresses[i]!;
+      const section = host.dma.access(name, address, DESCRIPTOR_SIZE, true);
+      section.u32.set(queue.heldWords.subarray(4 * i, 4 * i + 4), (address - section.base) >> 2);
+    }
+    queue.heldCount = 0;
   }
 
   /**

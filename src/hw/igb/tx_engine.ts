@@ -6,9 +6,9 @@
  * when the DMA engine was idle (payload), because requests overlap. The segments of a large send are fetched together as far as there is room: each
  * knows when its own last byte is there. In the long run this makes one event per frame, that of the MAC.
  *
- * Simplified: descriptors are read together with the payload instead of one fetch earlier (their owner must not change them anyway), so PTHRESH and
- * HTHRESH, which govern how far ahead the device reads, have no effect; a write-back is visible when it is sent, not PcieTiming.writeLatencyNs later.
+ * Simplified: a write-back is visible when it is sent, not PcieTiming.writeLatencyNs later; its interrupt comes at that time.
  */
+import type { PcieTiming } from '../../machine/pci.ts';
 import { Timer } from '../../sim/event_queue.ts';
 import type { Nanoseconds } from '../../sim/time.ts';
 import { WIDE } from '../../sim/wide.ts';
@@ -31,6 +31,8 @@ const TXPBS = registerMap.slotOf(R.E1000_TXPBS);
 const VET = registerMap.slotOf(R.E1000_VET);
 const NEVER = Number.POSITIVE_INFINITY;
 const STATUS = 12;
+/** DTXMXSZRQ counts in these units (8.12.6). */
+const REQUEST_UNIT = 256;
 
 export class TxEngine {
   readonly buffer: TxBuffer;
@@ -48,6 +50,9 @@ export class TxEngine {
   /** The read side of the PCIe link is busy until then. */
   #dmaFreeAt: Nanoseconds = WIDE;
   #lastServed = TX_QUEUES - 1;
+  /** Bytes a ns at which payload comes, and the slot's timing for which that holds. */
+  #rate = 0;
+  #rateOf: PcieTiming | null = null;
   /** Doorbells under way. */
   #ringing = 0;
   /** Faults on demand: queues that have stopped working. */
@@ -63,6 +68,7 @@ export class TxEngine {
 
   reset(): void {
     for (const queue of this.queues) queue.reset();
+    this.requestsWritten();
     this.hung.fill(QUEUE_WORKS);
     this.#device.faults.resetTx += this.buffer.packets;
     this.buffer.clear();
@@ -97,7 +103,7 @@ export class TxEngine {
 
   enableWritten(index: number, value: number): void {
     const queue = this.queues[index]!;
-    queue.writebackThreshold = (value >>> D.E1000_TXDCTL_WTHRESH_SHIFT) & 0x1f;
+    queue.control(value);
     const enable = (value & D.E1000_TXDCTL_QUEUE_ENABLE) !== 0;
     if (enable) queue.enabled = true;
     else if (queue.enabled) this.#stop(queue);
@@ -123,14 +129,14 @@ export class TxEngine {
     const timing = this.#device.host.timing;
     const bytes = this.#fetching ? 0 : queue.bytesAhead(this.#device.host.dma, value);
     const start = Math.max(time + 2 * timing.readLatencyNs, this.#dmaFreeAt);
-    this.#armBy(start + Math.round(bytes / timing.bytesPerNs));
+    this.#armBy(start + Math.round(bytes / this.#bytesPerNs(timing)));
   }
 
   tailWritten(index: number, value: number, time: Nanoseconds): void {
     if (this.#ringing > 0) this.#ringing--;
     const queue = this.queues[index]!;
-    if (queue.head === queue.tail) queue.availableFrom = time + this.#device.host.timing.readLatencyNs;
     queue.tail = value & 0xffff;
+    queue.cache.fetch(queue.until(queue.tail), time, this.#device.host.timing.readLatencyNs);
   }
 
   // --- the engine ---
@@ -164,7 +170,7 @@ export class TxEngine {
   #fetch(now: Nanoseconds): Nanoseconds {
     const size = (this.#device.registers.u32[TXPBS]! & D.E1000_TXPBS_SIZE_MASK) * 1024;
     for (;;) {
-      if (!this.#fetching && !this.#pick()) return NEVER;
+      if (!this.#fetching && !this.#pick(now)) return NEVER;
       if (this.#doneAt !== NEVER) {
         if (this.#doneAt > now) return this.#doneAt;
         this.#complete(now);
@@ -179,7 +185,7 @@ export class TxEngine {
   }
 
   /** Chooses the next packet, queue after queue, and computes when its first frame is there. */
-  #pick(): boolean {
+  #pick(now: Nanoseconds): boolean {
     if ((this.#device.registers.u32[TCTL]! & D.E1000_TCTL_EN) === 0) return false;
     for (let i = 1; i <= TX_QUEUES; i++) {
       const queue = this.queues[(this.#lastServed + i) % TX_QUEUES]!;
@@ -189,8 +195,9 @@ export class TxEngine {
       this.#lastServed = queue.index;
       this.#fetching = true;
       const timing = this.#device.host.timing;
-      this.#dmaFreeAt = Math.max(this.#dmaFreeAt, queue.availableFrom + timing.readLatencyNs);
-      this.#readyAt = this.#dmaFreeAt + Math.round(this.#nextBytes() / timing.bytesPerNs);
+      const onChipAt = queue.cache.readyAt(queue.until(this.#packet.end), queue.until(queue.tail), now, timing.readLatencyNs);
+      this.#dmaFreeAt = Math.max(this.#dmaFreeAt, onChipAt + timing.readLatencyNs);
+      this.#readyAt = this.#dmaFreeAt + Math.round(this.#nextBytes() / this.#bytesPerNs(timing));
       return true;
     }
     return false;
@@ -204,6 +211,20 @@ export class TxEngine {
     this.hung[queue.index] = QUEUE_HUNG;
     host.dmaFault?.(this.#packet.addresses[0]!, false);
     return true;
+  }
+
+  /** The link's bandwidth, or less where the requests under way (DTXMXSZRQ) do not cover the latency. */
+  #bytesPerNs(timing: PcieTiming): number {
+    if (timing !== this.#rateOf) {
+      const underWay = this.#device.registers.get(R.E1000_DTXMXSZRQ) * REQUEST_UNIT;
+      this.#rateOf = timing;
+      this.#rate = timing.readLatencyNs > 0 ? Math.min(timing.bytesPerNs, underWay / timing.readLatencyNs) : timing.bytesPerNs;
+    }
+    return this.#rate;
+  }
+
+  requestsWritten(): void {
+    this.#rateOf = null;
   }
 
   /** Bytes to fetch for the next frame. */
@@ -226,7 +247,7 @@ export class TxEngine {
       packet.made === 1 && (packet.command & D.E1000_ADVTXD_MAC_TSTAMP) !== 0 && !packet.legacy,
     );
     if (packet.made === packet.segments) this.#doneAt = readyAt;
-    else this.#readyAt = readyAt + Math.round(this.#nextBytes() / this.#device.host.timing.bytesPerNs);
+    else this.#readyAt = readyAt + Math.round(this.#nextBytes() / this.#bytesPerNs(this.#device.host.timing));
   }
 
   /** Room for the tag if one is to be put in, which needs CTRL.VME (7.4.2). */
@@ -291,7 +312,9 @@ export class TxEngine {
     const queue = packet.queue!;
     this.#fetching = false;
     this.#doneAt = NEVER;
+    queue.cache.use(queue.until(packet.end));
     queue.head = packet.end;
+    queue.cache.fetch(queue.until(queue.tail), now, this.#device.host.timing.readLatencyNs);
     if (packet.reportCount === 0) return;
     for (let i = 0; i < packet.reportCount; i++) queue.addUnwritten(packet.reports[i]!);
     if (queue.unwrittenCount >= queue.writebackThreshold || !this.#device.interrupts.txModerated(queue.index, now))

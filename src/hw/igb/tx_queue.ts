@@ -3,8 +3,8 @@
 import type { Dma } from '../../machine/dma.ts';
 import type { ByteBlock } from '../../sim/byte_heap.ts';
 import { InvariantError } from '../../sim/invariant.ts';
-import type { Nanoseconds } from '../../sim/time.ts';
 import { WIDE } from '../../sim/wide.ts';
+import { DescriptorCache } from './descriptor_cache.ts';
 import * as D from './e1000_defines.ts';
 import { DESCRIPTOR_SIZE } from './e1000_desc.ts';
 import { TxContext } from './offload.ts';
@@ -27,8 +27,7 @@ export class TxQueue {
   head = 0;
   tail = 0;
   enabled = false;
-  /** When descriptors that were handed over to an idle queue have been fetched. */
-  availableFrom: Nanoseconds = WIDE;
+  readonly cache = new DescriptorCache();
   writebackThreshold = 0;
   /** Address of the head write-back; 0 when it is off. */
   headWriteback = WIDE;
@@ -45,11 +44,22 @@ export class TxQueue {
     return this.enabled && this.head !== this.tail;
   }
 
+  /** Descriptors from the head up to `end`. */
+  until(end: number): number {
+    return end >= this.head ? end - this.head : end - this.head + this.size;
+  }
+
+  /** TXDCTL. */
+  control(txdctl: number): void {
+    this.cache.configure(txdctl);
+    this.writebackThreshold = (txdctl >>> D.E1000_TXDCTL_WTHRESH_SHIFT) & 0x1f;
+  }
+
   reset(): void {
     this.base = 0;
     this.size = 0;
     this.headWriteback = 0;
-    this.writebackThreshold = 0;
+    this.control(0);
     this.stop();
   }
 
@@ -59,6 +69,7 @@ export class TxQueue {
     this.head = 0;
     this.tail = 0;
     this.unwrittenCount = 0;
+    this.cache.clear();
     for (const context of this.contexts) context.clear();
   }
 
