@@ -137,6 +137,66 @@ describe('MSI-X', () => {
   });
 });
 
+describe('the registers of causes', () => {
+  const CTRL_EXT = 0x0018;
+  const [ICS, IMC, IAM] = [0x1504, 0x150c, 0x1510] as const;
+
+  it('EICR is cleared by reading it, or by writing ones', () => {
+    const driver = started();
+    driver.write(T.EIMC, 7);
+    driver.write(T.EICS, 0b110);
+    expect(driver.read(T.EICS)).toBe(0b110);
+    driver.write(T.EICR, 0b010);
+    expect(driver.read(T.EICR)).toBe(0b100);
+    expect(driver.read(T.EICR)).toBe(0);
+  });
+
+  it('without auto-clear and auto-mask a vector stays pending and enabled', () => {
+    const driver = started();
+    driver.write(T.EIAC, 0);
+    driver.write(T.EIAM, 0);
+    driver.arrive(packet);
+    driver.run(10_000);
+    expect([driver.read(T.EICS), driver.read(T.EIMS)]).toEqual([0b010, 0b111]);
+  });
+
+  it('ICR is kept while nothing of it is enabled, unless GPIE.NSICR clears it at every read', () => {
+    const driver = started();
+    driver.write(T.IMS, 0x10);
+    driver.read(T.ICR);
+    driver.write(ICS, 0x4);
+    expect([driver.read(T.ICR), driver.read(T.ICR)]).toEqual([0x4, 0]);
+    driver.write(T.GPIE, 0xc000_0010);
+    driver.write(ICS, 0x4);
+    expect([driver.read(T.ICR), driver.read(T.ICR)]).toEqual([0x4, 0x4]);
+    driver.write(T.ICR, 0x4);
+    expect(driver.read(T.ICR)).toBe(0);
+  });
+
+  it('reading ICR disables what IAM says when CTRL_EXT.IAME is set', () => {
+    const driver = started();
+    driver.write(T.IMS, 0x14);
+    driver.write(IAM, 0x10);
+    driver.write(CTRL_EXT, 1 << 27);
+    driver.read(T.ICR);
+    expect(driver.read(T.IMS)).toBe(0x04);
+    driver.write(IMC, 0x04);
+    expect(driver.read(IMC)).toBe(0);
+  });
+
+  it('EITR shows how long its vector has to wait: bits 30:21 count in steps of 8 µs', () => {
+    const driver = started();
+    driver.write(T.EITR(1), 800 << 2);
+    driver.arrive(packet);
+    driver.run(10_000);
+    const fired = driver.machine.messages[0]!.time;
+    const counter = (): number => (driver.read(T.EITR(1)) >>> 21) & 0x3ff;
+    expect(counter()).toBe(Math.floor((800_000 - (driver.simulation.now - fired)) / 8000));
+    driver.run(800_000);
+    expect(counter()).toBe(0);
+  });
+});
+
 describe('without MSI-X', () => {
   it('one message tells of all causes, and ICR which', () => {
     const driver = new T.TestDriver();
@@ -149,5 +209,28 @@ describe('without MSI-X', () => {
     driver.run(10_000);
     expect(driver.machine.messages.map((message) => message.vector)).toEqual([0]);
     expect(driver.read(T.ICR)).toBe(0x8000_0080);
+  });
+
+  it.each(['msi', 'intx'] as const)('%s: one message at a time, moderated by EITR[0]', (interrupts) => {
+    const driver = new T.TestDriver({ interrupts });
+    driver.write(T.EITR(0), 100 << 2);
+    driver.start();
+    driver.setupRx(0);
+    driver.setupTx(0);
+    driver.read(T.ICR);
+    driver.write(T.IMS, 0x81);
+    driver.run(200_000);
+    driver.machine.messages.length = 0;
+    driver.arrive(packet);
+    driver.run(20_000);
+    driver.postData(0, [packet]);
+    driver.ring(0);
+    driver.run(20_000);
+    expect(driver.machine.messages).toHaveLength(1);
+    driver.run(200_000);
+    expect(driver.machine.messages.map(({ vector }) => vector)).toEqual([0, 0]);
+    expect(driver.machine.messages[1]!.time - driver.machine.messages[0]!.time).toBeGreaterThanOrEqual(100_000);
+    expect(driver.read(T.ICR)).toBe(0x8000_0081);
+    expect(driver.device.msixVectors).toBe(0);
   });
 });
