@@ -248,6 +248,9 @@ it('truewire registers igb prints the register table', async () => {
   expect(code).toBe(0);
   const rows = lines(out);
   expect(rows.length).toBeGreaterThan(100);
-  expect(rows.find((row) => row.startsWith('CTRL '))).toMatch(/0x00000\s+RW/);
-  expect(rows.find((row) => row.startsWith('TDT['))).toMatch(/0x0e018/);
+  const row = (name: string): string => rows.find((text) => text.startsWith(name))!.replaceAll(/ {2,}/g, ' | ');
+  expect(row('CTRL ')).toMatch(/^CTRL \| 0x00000 \| 0x00004 \| RW \| 0x00100209 \| device control: .* — a write may reset the port/);
+  expect(row('TDT[')).toMatch(/^TDT\[16\] \| 0x0e018 \+ 0x40 n \| 0x03818 \+ 0x100 n \(n < 4\) \| RW \| 0x00000000 \| /);
+  expect(row('MDICNFG')).toContain(' | * MDI configuration');
+  expect(rows.filter((text) => /^register +offset/.test(text)).length).toBe(rows.filter((text) => /\(8\.\d+.*\)$/.test(text)).length);
 });

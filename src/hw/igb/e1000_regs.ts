@@ -283,3 +283,125 @@ export const E1000_TSAUXC = 0x0b640;
 export const E1000_SYSTIMR = 0x0b6f8;
 export const E1000_TSICR = 0x0b66c;
 export const E1000_TSIM = 0x0b674;
+
+// EEPROM and flash, watchdog, diagnostics (8.4, 8.2, 8.22)
+export const E1000_FLA = 0x0001c;
+export const E1000_EEMNGDATA = 0x01014;
+export const E1000_FLMNGCTL = 0x01018;
+export const E1000_FLMNGDATA = 0x0101c;
+export const E1000_FLMNGCNT = 0x01020;
+export const E1000_EEARBC = 0x01024;
+export const E1000_EEDIAG = 0x01038;
+export const E1000_FLASHOP = 0x0103c;
+export const E1000_WDSTP = 0x01040;
+export const E1000_SWDSTS = 0x01044;
+export const E1000_VPDDIAG = 0x01060;
+export const E1000_CIRC = 0x00f00;
+export const E1000_RDFH = 0x02410;
+export const E1000_RDFT = 0x02418;
+export const E1000_RDFHS = 0x02420;
+export const E1000_RDFTS = 0x02428;
+export const E1000_RDFPC = 0x02430;
+export const E1000_RPBECCSTS = 0x0245c;
+export const E1000_FCSTS0 = 0x02464;
+export const E1000_PBRWAC = 0x024e8;
+export const E1000_DRXMXOD = 0x02540;
+export const E1000_RDHESTS = 0x025c0;
+export const E1000_RXBDC = 0x025e0;
+export const E1000_RXIDLE = 0x025e4;
+export const E1000_TDFTS = 0x03428;
+export const E1000_TPBECCSTS = 0x0345c;
+export const E1000_PBTWAC = 0x034e8;
+export const E1000_DTXMXPKTSZ = 0x0355c;
+export const E1000_TDHESTS = 0x035c0;
+export const E1000_TXBDC = 0x035e0;
+export const E1000_TXIDLE = 0x035e4;
+export const E1000_TDHMP = 0x035fc;
+export const E1000_RETX_CTL = 0x0041c;
+export const E1000_RPLPSRTYPE = 0x054c0;
+
+// PCIe statistics and analog parts (8.6)
+export const E1000_GSCL_1 = 0x05b10;
+export const E1000_GSCL_2 = 0x05b14;
+export const E1000_GSCL_3 = 0x05b18;
+export const E1000_GSCL_4 = 0x05b1c;
+export const E1000_GSCN = (n: number): number => 0x05b20 + 4 * n;
+export const E1000_GIOANACTL = (n: number): number => 0x05b34 + 4 * n;
+export const E1000_DCA_ID = 0x05b70;
+export const E1000_UFUSE = 0x05b78;
+
+// More statistics (8.18)
+export const E1000_CBRDPC = 0x04044;
+export const E1000_SSVPC = 0x041a0;
+
+// Wake-up filters and management (8.20, 8.21)
+export const E1000_IP4AT = 0x05840;
+export const E1000_IP6AT = 0x05880;
+export const E1000_WUPM = 0x05a00;
+export const E1000_FHFT = 0x09000;
+export const E1000_FHFT_EXT = 0x09a00;
+export const E1000_MANC2H = 0x05860;
+export const E1000_MFUTP = (n: number): number => 0x05030 + 4 * n;
+export const E1000_MAVTV = (n: number): number => 0x05010 + 4 * n;
+export const E1000_MDEF = (n: number): number => 0x05890 + 4 * n;
+export const E1000_METF = (n: number): number => 0x05060 + 4 * n;
+export const E1000_HICR = 0x08f00;
+
+// Virtualization (8.14)
+export const E1000_V2PMAILBOX = (n: number): number => 0x00c40 + 4 * n;
+export const E1000_LVMMC = 0x03548;
+export const E1000_MDFB = 0x03558;
+export const E1000_SWPBS = 0x03004;
+export const E1000_VMRCTL = (n: number): number => 0x05d80 + 4 * n;
+export const E1000_VMRVLAN = (n: number): number => 0x05d90 + 4 * n;
+export const E1000_VMRVM = (n: number): number => 0x05da0 + 4 * n;
+export const E1000_SCCRL = 0x05db0;
+export const E1000_BSCTRH = 0x05db8;
+export const E1000_MSCTRH = 0x05dbc;
+
+// MACsec and IPsec (8.23, 8.24)
+export const E1000_LSECTXUT = 0x04300;
+export const E1000_LSECTXPKTE = 0x04304;
+export const E1000_LSECTXPKTP = 0x04308;
+export const E1000_LSECTXOCTE = 0x0430c;
+export const E1000_LSECTXOCTP = 0x04310;
+export const E1000_LSECRXUT = 0x04314;
+export const E1000_LSECRXOCTD = 0x0431c;
+export const E1000_LSECRXOCTV = 0x04320;
+export const E1000_LSECRXBAD = 0x04324;
+export const E1000_LSECRXNOSCI = 0x04328;
+export const E1000_LSECRXUNSCI = 0x0432c;
+export const E1000_LSECRXUNCH = 0x04330;
+export const E1000_LSECRXDELAY = 0x04340;
+export const E1000_LSECRXLATE = 0x04350;
+export const E1000_LSECRXOK = 0x04360;
+export const E1000_LSECRXINV = 0x04380;
+export const E1000_LSECRXNV = 0x043a0;
+export const E1000_LSECRXUNSA = 0x043c0;
+export const E1000_LSECRXNUSA = 0x043d0;
+export const E1000_LSECTXCAP = 0x0b000;
+export const E1000_LSECTXCTRL = 0x0b004;
+export const E1000_LSECTXSCL = 0x0b008;
+export const E1000_LSECTXSCH = 0x0b00c;
+export const E1000_LSECTXSA = 0x0b010;
+export const E1000_LSECTXPN0 = 0x0b018;
+export const E1000_LSECTXPN1 = 0x0b01c;
+export const E1000_LSECTXKEY0 = 0x0b020;
+export const E1000_LSECTXKEY1 = 0x0b030;
+export const E1000_LSECRXCAP = 0x0b300;
+export const E1000_LSECRXCTRL = 0x0b304;
+export const E1000_LSECRXSA = 0x0b310;
+export const E1000_LSECRXPN = 0x0b330;
+export const E1000_LSECRXKEY = 0x0b350;
+export const E1000_LSECRXSCL = 0x0b3d0;
+export const E1000_LSECRXSCH = 0x0b3e0;
+export const E1000_IPSRXIDX = 0x0b400;
+export const E1000_IPSRXSALT = 0x0b404;
+export const E1000_IPSRXCMD = 0x0b408;
+export const E1000_IPSRXSPI = 0x0b40c;
+export const E1000_IPSRXKEY = 0x0b410;
+export const E1000_IPSRXIPADDR = 0x0b420;
+export const E1000_IPSCTRL = 0x0b430;
+export const E1000_IPSTXIDX = 0x0b450;
+export const E1000_IPSTXSALT = 0x0b454;
+export const E1000_IPSTXKEY = 0x0b460;

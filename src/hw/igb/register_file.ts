@@ -32,6 +32,10 @@ export interface RegisterRow {
   /** The reset by CTRL.RST leaves it alone. */
   readonly sticky?: boolean;
   readonly about: string;
+  /** What reading or writing it sets off, for those where it does. */
+  readonly effect?: string;
+  /** It keeps what is written to it (or its reset value), and nothing of it is modelled. */
+  readonly inert?: boolean;
   /** Side effect of reading, and its result. */
   readonly read?: (device: IgbDevice, index: number, value: number) => number;
   /** Side effect of a write when it arrives at `time`; the value is stored already (masked by `writable`). */
