@@ -3,7 +3,7 @@
  * is lost without a counter.
  */
 import { expect, it } from 'vitest';
-import { expectNothingLostUnseen, expectWireAgrees, flood } from './flood.ts';
+import { expectNothingLostUnseen, expectOnlyWaiting, flood } from './flood.ts';
 
 const LINK_UP = 'igb 0000:01:00.0 eth0: igb: eth0 NIC Link is Up 1000 Mbps Full Duplex, Flow Control: RX/TX';
 const LINK_DOWN = 'igb 0000:01:00.0 eth0: igb: eth0 NIC Link is Down';
@@ -61,8 +61,8 @@ it('RX overrun with two queues: the starved one drops on its own (RQDPC), and ho
     datagrams: 3000,
     bytes: 1000,
     until: '200ms',
-    server:
-      'cpus: 2\n    faults: [{ at: 3ms, fault: rx-starvation, queue: 0, for: 10ms }, { at: 3ms, fault: rx-starvation, queue: 1, for: 10ms }]',
+    cpus: 2,
+    server: 'faults: [{ at: 3ms, fault: rx-starvation, queue: 0, for: 10ms }, { at: 3ms, fault: rx-starvation, queue: 1, for: 10ms }]',
     serverSetup: ['ethtool -A eth0 autoneg off rx off tx off'],
   });
   expectNothingLostUnseen(account);
@@ -158,9 +158,8 @@ it('CRC errors: damaged frames are counted and dropped by the card', () => {
 
 it('interrupts lost at the receiver: its masked vector never fires again; ring and FIFO fill up, then frames are missed', () => {
   const account = flood({ datagrams: 5000, bytes: 1000, until: '1s', server: 'faults: [{ at: 3ms, fault: lost-interrupts, for: 20ms }]' });
-  const { sent, received, lost, serverCard, clientCard, outcome } = account;
-  expectWireAgrees(outcome, clientCard, serverCard);
-  const waiting = serverCard.rx_packets! - serverCard.rx_queue_0_packets!;
+  const { sent, received, lost, outcome } = account;
+  const waiting = expectOnlyWaiting(account);
   expect(waiting).toBeGreaterThan(255);
   expect(received + waiting + lost['server card: rx_missed_errors']!).toBe(sent);
   expect(outcome.report.drops).toContainEqual({ reason: 'interrupt messages lost', where: 'server eth0', count: 1 });
