@@ -6,6 +6,7 @@
  * Simplified: this is the time that fetching takes. The descriptors' bytes are read when they are used; their owner must not change them in between.
  */
 import type { Nanoseconds } from '../../sim/time.ts';
+import { WIDE } from '../../sim/wide.ts';
 import * as D from './e1000_defines.ts';
 
 /** Places on the chip for one queue. Not in the datasheet; thresholds have five bits. */
@@ -19,9 +20,9 @@ export class DescriptorCache {
   #held = 0;
   /** On the chip, and since when. */
   #settled = 0;
-  #settledAt: Nanoseconds = 0;
+  #settledAt: Nanoseconds = WIDE;
   /** When the last fetch has arrived. */
-  #landsAt: Nanoseconds = 0;
+  #landsAt: Nanoseconds = WIDE;
 
   /** A queue's RXDCTL or TXDCTL; both have the thresholds at the same places. */
   configure(control: number): void {
