@@ -13,6 +13,7 @@ import { HRTIMER_SOFTIRQ, TIMER_SOFTIRQ } from './include/linux/interrupt.ts';
 import type { module } from './include/linux/module.ts';
 import type { pci_dev } from './include/linux/pci.ts';
 import { percpu } from './include/linux/percpu.ts';
+import type { ptp_clock } from './include/linux/ptp_clock_kernel.ts';
 import { task_struct } from './include/linux/sched.ts';
 import type { skbCaches } from './include/linux/skbuff.ts';
 import type { net } from './include/net/net_namespace.ts';
@@ -84,6 +85,8 @@ export class Kernel {
   timeless = false;
   /** net.core.netdev_rss_key; null until a device asks for it. */
   netdev_rss_key: Uint8Array | null = null;
+  /** /dev/ptpN by number: drivers/ptp. */
+  readonly ptpClocks = new Map<number, ptp_clock>();
   /** PCI devices found, and the drivers that were registered: drivers/pci. */
   readonly pci_devices: pci_dev[] = [];
   /** Workers of the system work queue: kernel/workqueue.ts. */

@@ -111,7 +111,7 @@ function compareStamp(world: CallWorld, index: number, wanted: Expression, stamp
   const fields = fieldsOf(wanted, ['scm_sec', 'scm_nsec']);
   const expected = numberOf(fields.get('scm_sec')) * NSEC_PER_SEC + numberOf(fields.get('scm_nsec'));
   if (expected === 0) return;
-  const actual = (stamp.software !== 0 ? stamp.software : stamp.hardware) - world.startNs;
+  const actual = (stamp.software !== 0 ? stamp.software : Number(stamp.hardware)) - world.startNs;
   if (Math.abs(actual - expected) > world.toleranceUs * NSEC_PER_USEC)
     mismatch(
       `Bad timestamp 0 in scm_timestamping ${index}: expected=${Math.floor(expected / NSEC_PER_USEC)} actual=${Math.floor(actual / NSEC_PER_USEC)}`,

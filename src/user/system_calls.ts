@@ -15,6 +15,7 @@
 import { this_cpu_ptr, trace } from '../kernel/current.ts';
 import { do_epoll_create, do_epoll_ctl, do_epoll_wait, type epoll_event } from '../kernel/fs/eventpoll.ts';
 import { close_fd, dupFd, fdget } from '../kernel/fs/file.ts';
+import { openDeviceFile } from '../kernel/fs/open.ts';
 import { do_pipe2 } from '../kernel/fs/pipe.ts';
 import { do_sys_poll, type pollfd } from '../kernel/fs/select.ts';
 import { do_sendfile, do_splice, openMemoryFile } from '../kernel/fs/splice.ts';
@@ -29,6 +30,7 @@ import {
 import { msghdr } from '../kernel/include/net/sock.ts';
 import { add_wait_queue, remove_wait_queue, schedule, set_current_state, signal_pending } from '../kernel/kernel/sched.ts';
 import { send_sig } from '../kernel/kernel/signal.ts';
+import { clock_adjtime, clock_gettime, clock_settime } from '../kernel/kernel/time/posix_clock.ts';
 import { hrtimer_nanosleep } from '../kernel/kernel/time/sleep_timeout.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import {
@@ -53,6 +55,7 @@ import {
 import { EBADF, EINTR, EINVAL } from '../kernel/uapi/errno.ts';
 import type { sockaddr_in } from '../kernel/uapi/in.ts';
 import { O_NONBLOCK, SIOCINQ } from '../kernel/uapi/socket.ts';
+import type { timex } from '../kernel/uapi/timex.ts';
 import { syscall_numbers } from '../kernel/uapi/unistd.ts';
 import { CPU_USER, this_cpu } from '../machine/cpu.ts';
 import { WIDE } from '../sim/wide.ts';
@@ -345,6 +348,11 @@ export class Sys {
     return this.#plain('openat', [], () => openMemoryFile(content));
   }
 
+  /** Opens a device's file: /dev/ptpN. */
+  openDevice(path: string): Sleeping<number> {
+    return this.#plain('openat', [], () => openDeviceFile(path));
+  }
+
   /** [reading end, writing end], or a negative errno. */
   pipe(flags = 0): Sleeping<[number, number] | number> {
     return this.#plain('pipe2', [pointer(flags), flags], () => do_pipe2(flags));
@@ -362,14 +370,14 @@ export class Sys {
     return 0;
   }
 
-  /** The value that the command asks for. */
-  ioctl(fd: number, command: number): Sleeping<number> {
-    return this.#call('ioctl', this.#ioctl(fd, command));
+  /** The value that the command asks for, or 0 when it fills in a structure (`argument`). */
+  ioctl(fd: number, command: number, argument?: unknown): Sleeping<number> {
+    return this.#call('ioctl', this.#ioctl(fd, command, argument));
   }
-  *#ioctl(fd: number, command: number): Sleeping<number> {
+  *#ioctl(fd: number, command: number, argument: unknown): Sleeping<number> {
     if (this.#enter()) yield;
     trace().sys_enter?.(syscall_numbers.ioctl!, [fd, command, pointer(command)]);
-    return this.#leave('ioctl', yield* __x64_sys_ioctl(fd, command));
+    return this.#leave('ioctl', yield* __x64_sys_ioctl(fd, command, argument));
   }
 
   /** How many descriptors have events; `revents` of each is filled. `timeoutMs` negative: for ever. */
@@ -402,6 +410,19 @@ export class Sys {
   }
 
   /* Time and tasks */
+
+  /** clock_gettime() of any clock, also of a device's (FD_TO_CLOCKID): ns, or a negative errno as a number. */
+  clockGettimeOf(clock: number): Sleeping<bigint | number> {
+    return this.#plain('clock_gettime', [clock, pointer(clock)], () => clock_gettime(clock));
+  }
+
+  clockSettime(clock: number, time: bigint): Sleeping<number> {
+    return this.#plain('clock_settime', [clock, pointer(clock)], () => clock_settime(clock, time));
+  }
+
+  clockAdjtime(clock: number, change: timex): Sleeping<number> {
+    return this.#plain('clock_adjtime', [clock, pointer(change)], () => clock_adjtime(clock, change));
+  }
 
   nanosleep(ns: number): Sleeping<number> {
     return this.#call('nanosleep', this.#nanosleep(ns));

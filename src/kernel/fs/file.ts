@@ -32,7 +32,8 @@ export interface file_operations {
     actor: (skb: sk_buff, offset: number, len: number) => number,
   ): Sleeping<number> | null;
   poll?(file: file, wait: poll_table | null): number;
-  unlocked_ioctl?(file: file, cmd: number): number;
+  /** `arg` is the structure that the command reads or fills in. */
+  unlocked_ioctl?(file: file, cmd: number, arg: unknown): number;
   release?(file: file): Sleeping<number>;
   readonly isSocket?: boolean;
 }

@@ -8,8 +8,9 @@
 import { kernel, smp_processor_id, this_cpu_ptr } from '../current.ts';
 import { TASKLET_SOFTIRQ } from '../include/linux/interrupt.ts';
 import { type Sleeping, TASK_INTERRUPTIBLE, task_struct } from '../include/linux/sched.ts';
-import { schedule, set_current_state, wake_up_new_task, wake_up_process } from './sched.ts';
+import { cond_resched, schedule, set_current_state, wake_up_new_task, wake_up_process } from './sched.ts';
 import { open_softirq, raise_softirq_irqoff } from './softirq.ts';
+import { jiffies, mod_timer, timer_delete, timer_list, timer_pending } from './time/timer.ts';
 
 export class work_struct {
   readonly func: () => void;
@@ -55,7 +56,11 @@ export class worker {
 
 function* worker_thread(works: work_struct[]): Sleeping<number> {
   for (;;) {
-    while (works.length > 0) process_one_work(works.shift()!);
+    while (works.length > 0) {
+      process_one_work(works.shift()!);
+      // Work that queues itself again, to wait for a device, must not keep the CPU from it.
+      yield* cond_resched();
+    }
     set_current_state(TASK_INTERRUPTIBLE);
     yield* schedule();
   }
@@ -77,6 +82,29 @@ export function schedule_work(work: work_struct): boolean {
   if (existing === undefined) wake_up_new_task(target.task);
   else wake_up_process(target.task);
   return true;
+}
+
+/** Work that is queued when a timer has run out: struct delayed_work. */
+export class delayed_work {
+  readonly work: work_struct;
+  readonly timer: timer_list;
+
+  constructor(func: () => void) {
+    this.work = new work_struct(func);
+    this.timer = new timer_list(() => void schedule_work(this.work), 'delayed_work_timer_fn');
+  }
+}
+
+/** In `delay` jiffies; false when it waits already. */
+export function schedule_delayed_work(dwork: delayed_work, delay: number): boolean {
+  if (dwork.work.pending || timer_pending(dwork.timer)) return false;
+  mod_timer(dwork.timer, jiffies() + delay);
+  return true;
+}
+
+export function cancel_delayed_work_sync(dwork: delayed_work): boolean {
+  const waited = timer_delete(dwork.timer);
+  return cancel_work_sync(dwork.work) || waited;
 }
 
 /** Takes work that has not begun off its thread's list; true when it was there. */

@@ -6,9 +6,10 @@ import { kernel, trace } from '../current.ts';
 import { fdget, file, type file_operations, type poll_table, poll_wait } from '../fs/file.ts';
 import type { Sleeping } from '../include/linux/sched.ts';
 import type { net } from '../include/net/net_namespace.ts';
-import { type msghdr, type net_proto_family, socket } from '../include/net/sock.ts';
-import { EAFNOSUPPORT, EBADF, EINVAL, ENOTSOCK } from '../uapi/errno.ts';
+import { type msghdr, type net_proto_family, sock_net, socket } from '../include/net/sock.ts';
+import { EAFNOSUPPORT, EBADF, EINVAL, ENOIOCTLCMD, ENOTSOCK } from '../uapi/errno.ts';
 import { MSG_DONTWAIT, O_NONBLOCK } from '../uapi/socket.ts';
+import { dev_ioctl, type ifreq } from './core/dev_ioctl.ts';
 
 const NPROTO = 46;
 const SOCK_MAX = 11;
@@ -116,9 +117,10 @@ function sock_poll(opened: file, wait: poll_table | null): number {
 }
 
 /** The option's value, where C writes it to the user's memory; negative: an errno. */
-function sock_ioctl(opened: file, cmd: number): number {
+function sock_ioctl(opened: file, cmd: number, arg: unknown): number {
   const sock = opened.private_data as socket;
-  return sock.ops.ioctl(sock, cmd);
+  const ret = sock.ops.ioctl(sock, cmd);
+  return ret === -ENOIOCTLCMD ? dev_ioctl(sock_net(sock.sk!), cmd, arg as ifreq | undefined) : ret;
 }
 
 function* sock_close(opened: file): Sleeping<number> {

@@ -292,13 +292,13 @@ export function* __sys_getsockopt(fd: number, level: number, optname: number): S
 }
 
 /** ioctl() on any file. */
-export function* __x64_sys_ioctl(fd: number, cmd: number): Sleeping<number> {
+export function* __x64_sys_ioctl(fd: number, cmd: number, arg: unknown): Sleeping<number> {
   const opened = fdget(fd);
   if (opened === null) return -EBADF;
   if (opened.f_op.unlocked_ioctl === undefined) return -ENOTTY;
   const sock = sock_from_file(opened);
   const sk = sock === null ? null : yield* lockOf(sock);
-  const ret = opened.f_op.unlocked_ioctl(opened, cmd);
+  const ret = opened.f_op.unlocked_ioctl(opened, cmd, arg);
   if (sk !== null) release_sock(sk);
   return ret === -ENOIOCTLCMD ? -ENOTTY : ret;
 }

@@ -26,3 +26,32 @@ export const SOF_TIMESTAMPING_TX_RECORD_MASK =
   SOF_TIMESTAMPING_TX_SCHED |
   SOF_TIMESTAMPING_TX_ACK |
   SOF_TIMESTAMPING_TX_COMPLETION;
+
+/** SIOCSHWTSTAMP, SIOCGHWTSTAMP: what the device stamps. A driver may stamp more than it was asked for and says so in `rx_filter`. */
+export interface hwtstamp_config {
+  flags: number;
+  tx_type: number;
+  rx_filter: number;
+}
+
+export const HWTSTAMP_TX_OFF = 0;
+export const HWTSTAMP_TX_ON = 1;
+export const __HWTSTAMP_TX_CNT = 4;
+
+export const HWTSTAMP_FILTER_NONE = 0;
+export const HWTSTAMP_FILTER_ALL = 1;
+export const HWTSTAMP_FILTER_SOME = 2;
+export const HWTSTAMP_FILTER_PTP_V1_L4_EVENT = 3;
+export const HWTSTAMP_FILTER_PTP_V1_L4_SYNC = 4;
+export const HWTSTAMP_FILTER_PTP_V1_L4_DELAY_REQ = 5;
+export const HWTSTAMP_FILTER_PTP_V2_L4_EVENT = 6;
+export const HWTSTAMP_FILTER_PTP_V2_L4_SYNC = 7;
+export const HWTSTAMP_FILTER_PTP_V2_L4_DELAY_REQ = 8;
+export const HWTSTAMP_FILTER_PTP_V2_L2_EVENT = 9;
+export const HWTSTAMP_FILTER_PTP_V2_L2_SYNC = 10;
+export const HWTSTAMP_FILTER_PTP_V2_L2_DELAY_REQ = 11;
+export const HWTSTAMP_FILTER_PTP_V2_EVENT = 12;
+export const HWTSTAMP_FILTER_PTP_V2_SYNC = 13;
+export const HWTSTAMP_FILTER_PTP_V2_DELAY_REQ = 14;
+export const HWTSTAMP_FILTER_NTP_ALL = 15;
+export const __HWTSTAMP_FILTER_CNT = 16;

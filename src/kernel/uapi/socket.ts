@@ -50,6 +50,7 @@ export const SO_PEEK_OFF = 42;
 export const SO_PROTOCOL = 38;
 export const SO_DOMAIN = 39;
 export const SO_BUSY_POLL = 46;
+export const SCM_TIMESTAMPING_PKTINFO = 58;
 export const SO_MAX_PACING_RATE = 47;
 export const SO_INCOMING_CPU = 49;
 export const SO_COOKIE = 57;
@@ -107,6 +108,8 @@ export const SIOCINQ = 0x541b;
 export const SIOCOUTQ = 0x5411;
 export const SIOCOUTQNSD = 0x894b;
 export const SIOCATMARK = 0x8905;
+export const SIOCSHWTSTAMP = 0x89b0;
+export const SIOCGHWTSTAMP = 0x89b1;
 
 /** What options with a structure carry. */
 export interface linger {

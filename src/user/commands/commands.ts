@@ -2,10 +2,12 @@
 import type { Command } from './command.ts';
 import { ethtool } from './ethtool.ts';
 import { fault } from './fault.ts';
+import { hwstamp_ctl } from './hwstamp_ctl.ts';
 import { ip } from './ip.ts';
 import { iperf3 } from './iperf3.ts';
 import { nc } from './nc.ts';
 import { nstat } from './nstat.ts';
+import { phc_ctl } from './phc_ctl.ts';
 import { ping } from './ping.ts';
 import { SIMPLE_COMMANDS } from './simple.ts';
 import { ss } from './ss.ts';
@@ -16,10 +18,12 @@ import { tee } from './tee.ts';
 export const COMMANDS: Readonly<Record<string, Command>> = {
   ethtool,
   fault,
+  hwstamp_ctl,
   ip,
   iperf3,
   nc,
   nstat,
+  phc_ctl,
   ping,
   ss,
   sysctl,

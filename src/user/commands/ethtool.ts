@@ -1,4 +1,4 @@
-/** ethtool: -K (offloads), -G (rings), -C (coalescing), -L (channels); -k -g -c -l -a -i -S show them (ethtool_show.ts). */
+/** ethtool: -K (offloads), -G (rings), -C (coalescing), -L (channels); -k -g -c -l -a -i -S -T show them (ethtool_show.ts). */
 import { kernel } from '../../kernel/current.ts';
 import type { ethtool_ops } from '../../kernel/include/linux/ethtool.ts';
 import {
@@ -30,6 +30,7 @@ import {
   showSettings,
   showStatistics,
 } from './ethtool_show.ts';
+import { showTimestamping } from './ethtool_timestamping.ts';
 
 /** Short names of -K, with the long ones of -k. */
 const FEATURES: Readonly<Record<string, { bits: number; title: string }>> = {
@@ -83,6 +84,8 @@ const ACTIONS: Readonly<Record<string, Action>> = {
   '--show-coalesce': view(showCoalescing),
   '-l': view(showChannels),
   '--show-channels': view(showChannels),
+  '-T': view(showTimestamping),
+  '--show-time-stamping': view(showTimestamping),
   '-a': view(showPause),
   '--show-pause': view(showPause),
   '-i': view(showDriver),

@@ -12,6 +12,7 @@ const TEXTS: ReadonlyMap<number, string> = new Map([
   [errno.EEXIST, 'File exists'],
   [errno.ESRCH, 'No such process'],
   [errno.ENODEV, 'No such device'],
+  [errno.ERANGE, 'Numerical result out of range'],
   [errno.EINVAL, 'Invalid argument'],
   [errno.EBUSY, 'Device or resource busy'],
   [errno.EPIPE, 'Broken pipe'],

@@ -61,6 +61,8 @@ const COMMANDS: Readonly<Record<string, readonly (Kind | `${Kind}?`)[]>> = {
   rdsize: ['number'],
   sendto: ['address', 'port', 'number'],
   recvfrom: ['number'],
+  recvmsg: ['number'],
+  recverr: ['number'],
   reply: ['number'],
   wait_readable: ['number?'],
   inq: [],

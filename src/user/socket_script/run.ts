@@ -3,12 +3,14 @@
  * `START +DURATION call -> result`, times in ns, as in the recordings' logs.
  */
 import type { Sleeping } from '../../kernel/include/linux/sched.ts';
+import { msghdr } from '../../kernel/include/net/sock.ts';
 import { errnoName } from '../../kernel/uapi/errno.ts';
 import type { sockaddr_in } from '../../kernel/uapi/in.ts';
-import { AF_INET, MSG_NOSIGNAL, POLLIN, SHUT_RD, SHUT_RDWR, SHUT_WR, SIOCINQ, SIOCOUTQ, SO_LINGER, SO_REUSEADDR, SOCK_DGRAM, SOCK_STREAM, SOL_SOCKET, SOL_TCP } from '../../kernel/uapi/socket.ts'; // biome-ignore format: a list
+import { AF_INET, MSG_ERRQUEUE, MSG_NOSIGNAL, POLLIN, SHUT_RD, SHUT_RDWR, SHUT_WR, SIOCINQ, SIOCOUTQ, SO_LINGER, SO_REUSEADDR, SOCK_DGRAM, SOCK_STREAM, SOL_SOCKET, SOL_TCP } from '../../kernel/uapi/socket.ts'; // biome-ignore format: a list
 import { TCP_INFO } from '../../kernel/uapi/tcp.ts';
 import { WIDE } from '../../sim/wide.ts';
 import { type Process, type Program, type Sys, sockaddr } from '../sys.ts';
+import { cmsgText } from './cmsg.ts';
 import { parseScript, type ScriptItem, type Step } from './parse.ts';
 import { SOCKET_OPTIONS } from './socket_options.ts';
 
@@ -244,6 +246,13 @@ const COMMANDS: Readonly<Record<string, ScriptCommand>> = {
     state.log(`${state.sys.clockGettime()} from ${dotted(from.sin_addr)}:${from.sin_port} bad=${state.bad}`);
     return null;
   },
+  *recvmsg(state, words, start) {
+    return yield* receiveMessage(state, words, start, 0);
+  },
+  /** recvmsg() from the error queue. */
+  *recverr(state, words, start) {
+    return yield* receiveMessage(state, words, start, MSG_ERRQUEUE);
+  },
   *reply(state, [, size]) {
     const from = sockaddr(0, 0);
     const buffer = new Uint8Array(number(size));
@@ -261,7 +270,7 @@ const COMMANDS: Readonly<Record<string, ScriptCommand>> = {
   },
   *setsockopt(state, [, name = '', value = '']) {
     const [level, option] = SOCKET_OPTIONS.get(name) ?? [-1, -1];
-    return yield* state.sys.setsockopt(state.current, level, option, /^-?\d+$/.test(value) ? Number(value) : value);
+    return yield* state.sys.setsockopt(state.current, level, option, /^-?\d+$|^0x[\da-f]+$/i.test(value) ? Number(value) : value);
   },
   *getsockopt(state, [, name = ''], start) {
     const [level, option] = SOCKET_OPTIONS.get(name) ?? [-1, -1];
@@ -315,6 +324,16 @@ const COMMANDS: Readonly<Record<string, ScriptCommand>> = {
     return 0;
   },
 };
+
+/** Receives a message and logs its control messages, one a line. */
+function* receiveMessage(state: State, words: readonly string[], start: number, flags: number): Sleeping<number | null> {
+  const message = new msghdr(new Uint8Array(number(words[1])));
+  const count = yield* state.sys.recvmsg(state.current, message, flags);
+  if (count < 0) return count;
+  logResult(state, start, words.join(' '), count);
+  for (const cmsg of message.msg_control) state.log(`${state.sys.clockGettime()} cmsg ${cmsgText(cmsg)}`);
+  return null;
+}
 
 function* logTcpInfo(state: State): Sleeping<void> {
   const start = state.sys.clockGettime();

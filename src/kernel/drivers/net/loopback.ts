@@ -40,7 +40,7 @@ class loopbackStats {
 }
 
 function loopback_xmit(skb: sk_buff, dev: net_device): number {
-  if ((skb.shinfo.tx_flags & SKBTX_SW_TSTAMP) !== 0) skb_tstamp_tx(skb, 0, SCM_TSTAMP_SND);
+  if ((skb.shinfo.tx_flags & SKBTX_SW_TSTAMP) !== 0) skb_tstamp_tx(skb, 0n, SCM_TSTAMP_SND);
   skb.tstamp = 0;
   skb_orphan_frags_rx(skb);
   // The sender's buffer is free again; the receiver's is charged when the packet reaches its socket.

@@ -66,7 +66,7 @@ export class tun_struct {
 
 function tun_net_xmit(skb: sk_buff, dev: net_device): number {
   const tun = dev.priv as tun_struct;
-  if ((skb.shinfo.tx_flags & SKBTX_SW_TSTAMP) !== 0) skb_tstamp_tx(skb, 0, SCM_TSTAMP_SND);
+  if ((skb.shinfo.tx_flags & SKBTX_SW_TSTAMP) !== 0) skb_tstamp_tx(skb, 0n, SCM_TSTAMP_SND);
   skb_orphan_frags_rx(skb);
   // Whoever reads may take its time: the sender's buffer must not wait for that.
   skb_orphan(skb);

@@ -10,6 +10,9 @@ export interface ethtool_pauseparam { autoneg: boolean; rx_pause: boolean; tx_pa
 
 export interface ethtool_rxfh_param { hfunc: string; indir: number[]; key: Uint8Array | null; rings: number } // biome-ignore format: short
 
+/** What can be stamped: SO_TIMESTAMPING's flags, the clock's number (-1: none), and as bit sets tx_type and rx_filter of SIOCSHWTSTAMP. */
+export interface kernel_ethtool_ts_info { so_timestamping: number; phc_index: number; tx_types: number; rx_filters: number } // biome-ignore format: short
+
 export interface ethtool_ops {
   get_drvinfo?(dev: net_device): ethtool_drvinfo;
   get_link?(dev: net_device): boolean;
@@ -28,5 +31,6 @@ export interface ethtool_ops {
   get_rxfh_indir_size?(dev: net_device): number;
   get_rxfh?(dev: net_device): ethtool_rxfh_param;
   set_rxfh?(dev: net_device, indir: readonly number[] | null, key: Uint8Array | null): number;
+  get_ts_info?(dev: net_device): kernel_ethtool_ts_info;
   self_test?(dev: net_device, offline: boolean): [name: string, result: number][];
 }

@@ -7,6 +7,7 @@ import { this_cpu_ptr } from '../../current.ts';
 import type { hrtimer } from '../../kernel/time/hrtimer.ts';
 import type { timer_list } from '../../kernel/time/timer.ts';
 import { page_frag_cache } from '../../mm/page_frag_cache.ts';
+import type { hwtstamp_config } from '../../uapi/net_tstamp.ts';
 import type { net } from '../net/net_namespace.ts';
 import type { Qdisc } from '../net/sch_generic.ts';
 import { newAddress } from './address.ts';
@@ -215,6 +216,9 @@ export interface net_device_ops {
   ndo_set_features?(dev: net_device, features: number): number;
   ndo_vlan_rx_add_vid?(dev: net_device, vid: number): number;
   ndo_vlan_rx_kill_vid?(dev: net_device, vid: number): number;
+  /** Fills in, or takes over and corrects, what the device stamps. */
+  ndo_hwtstamp_get?(dev: net_device, config: hwtstamp_config): number;
+  ndo_hwtstamp_set?(dev: net_device, config: hwtstamp_config): number;
 }
 
 /** Builds and parses link-layer headers. */

@@ -66,6 +66,8 @@ export const SKBTX_SW_TSTAMP = 1 << 1;
 export const SKBTX_IN_PROGRESS = 1 << 2;
 export const SKBTX_COMPLETION_TSTAMP = 1 << 3;
 export const SKBTX_SCHED_TSTAMP = 1 << 6;
+/** Those that ask for a stamp. */
+export const SKBTX_ANY_TSTAMP = SKBTX_HW_TSTAMP_NOBPF | SKBTX_SW_TSTAMP | SKBTX_COMPLETION_TSTAMP | SKBTX_SCHED_TSTAMP;
 
 export const SKB_FCLONE_UNAVAILABLE = 0;
 export const SKB_FCLONE_ORIG = 1;
@@ -92,7 +94,8 @@ export class skb_shared_info {
   gso_type = 0;
   tx_flags = 0;
   tskey = 0;
-  hwtstamps = 0;
+  /** When the device's clock saw the packet, ns; 0n: no such stamp. */
+  hwtstamps = 0n;
   /** MSG_ZEROCOPY: who is told when the user's pages are free again. */
   destructor_arg: ubuf_info | null = null;
   flags = 0;

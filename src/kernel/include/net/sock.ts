@@ -40,6 +40,9 @@ export const SOCK_ZEROCOPY = 1 << 18;
 export const SOCK_RCU_FREE = 1 << 25;
 export const SOCK_TXTIME = 1 << 26;
 
+/** Flags that make arriving packets be stamped. */
+export const SK_FLAGS_TIMESTAMP = SOCK_TIMESTAMP | SOCK_TIMESTAMPING_RX_SOFTWARE;
+
 export const SOCK_SNDBUF_LOCK = 1;
 export const SOCK_RCVBUF_LOCK = 2;
 export const SOCK_BINDADDR_LOCK = 4;

@@ -6,7 +6,7 @@
  * - dev.ts: net_dev_init, alloc_netdev, register_netdevice, unregister_netdevice, dev_open, dev_close, dev_change_flags, dev_set_mtu, dev_set_mac_address,
  *   dev_get_by_name, dev_get_by_index, __dev_get_by_name, __dev_get_by_index, dev_get_by_index_rcu, dev_add_pack, dev_remove_pack, dev_add_offload, dev_get_stats,
  *   dev_get_flags, netdev_update_features, netdev_change_features, netif_set_real_num_tx_queues, netif_set_real_num_rx_queues, netif_set_xps_queue,
- *   dev_change_name, register_netdev, unregister_netdev, free_netdev, alloc_etherdev_mqs, dev_set_rx_mode, dev_set_promiscuity, dev_uc_add, dev_mc_add, net_enable_timestamp
+ *   dev_change_name, register_netdev, unregister_netdev, free_netdev, alloc_etherdev_mqs, dev_set_rx_mode, dev_set_promiscuity, dev_uc_add, dev_mc_add
  * - dev_queue_xmit.ts: dev_queue_xmit, __dev_queue_xmit, dev_direct_xmit, netdev_core_pick_tx, netdev_pick_tx, net_tx_action
  * - dev_hard_start_xmit.ts: validate_xmit_skb, validate_xmit_skb_list, netif_skb_features, skb_csum_hwoffload_help, dev_hard_start_xmit, dev_queue_xmit_nit,
  *   netdev_start_xmit
@@ -421,13 +421,4 @@ export function dev_get_stats(dev: net_device): rtnl_link_stats64 {
   stats.tx_dropped += dev.tx_dropped;
   stats.rx_nohandler += dev.rx_nohandler;
   return stats;
-}
-
-/** A socket wants to know when packets arrive. */
-export function net_enable_timestamp(network: net): void {
-  network.netstamp_needed++;
-}
-
-export function net_disable_timestamp(network: net): void {
-  network.netstamp_needed--;
 }

@@ -59,7 +59,7 @@ export function dev_queue_xmit(skb: sk_buff): number {
 export function __dev_queue_xmit(skb: sk_buff): number {
   const dev = skb.dev!;
   skb_reset_mac_header(skb);
-  if ((skb.shinfo.tx_flags & SKBTX_SCHED_TSTAMP) !== 0) __skb_tstamp_tx(skb, 0, skb.sk as sock | null, SCM_TSTAMP_SCHED);
+  if ((skb.shinfo.tx_flags & SKBTX_SCHED_TSTAMP) !== 0) __skb_tstamp_tx(skb, 0n, skb.sk as sock | null, SCM_TSTAMP_SCHED);
   if (skb.packetId === 0) skb.packetId = kernel().machine.simulation.takePacketIds(Math.max(skb.shinfo.gso_segs, 1));
   local_bh_disable();
   qdisc_pkt_len_segs_init(skb);

@@ -284,7 +284,7 @@ export function clearShinfo(shinfo: skb_shared_info): void {
   shinfo.gso_type = 0;
   shinfo.tx_flags = 0;
   shinfo.tskey = 0;
-  shinfo.hwtstamps = 0;
+  shinfo.hwtstamps = 0n;
   shinfo.destructor_arg = null;
   shinfo.flags = 0;
 }

@@ -49,12 +49,12 @@ export function sock_dequeue_err_skb(sk: sock): sk_buff | null {
   return skb;
 }
 
-/** Reports when `orig_skb` passed a point (SCM_TSTAMP_*): by the clock of this CPU, or by the hardware's (`hwtstamps` ns, 0 for none). */
-export function __skb_tstamp_tx(orig_skb: sk_buff, hwtstamps: number, sk: sock | null, tstype: number): void {
+/** Reports when `orig_skb` passed a point (SCM_TSTAMP_*): by the clock of this CPU, or by the hardware's (`hwtstamps` ns, 0n for none). */
+export function __skb_tstamp_tx(orig_skb: sk_buff, hwtstamps: bigint, sk: sock | null, tstype: number): void {
   if (sk === null) return;
   const tsflags = sk.sk_tsflags;
   const tx_flags = orig_skb.shinfo.tx_flags;
-  if (hwtstamps === 0 && (tsflags & SOF_TIMESTAMPING_OPT_TX_SWHW) === 0 && (tx_flags & SKBTX_IN_PROGRESS) !== 0) return;
+  if (hwtstamps === 0n && (tsflags & SOF_TIMESTAMPING_OPT_TX_SWHW) === 0 && (tx_flags & SKBTX_IN_PROGRESS) !== 0) return;
   const tsonly = (tsflags & SOF_TIMESTAMPING_OPT_TSONLY) !== 0;
   const skb = tsonly ? alloc_skb(0, GFP_ATOMIC) : skb_clone(orig_skb, GFP_ATOMIC);
   if (skb === null) return;
@@ -62,13 +62,13 @@ export function __skb_tstamp_tx(orig_skb: sk_buff, hwtstamps: number, sk: sock |
     skb.shinfo.tx_flags |= tx_flags;
     skb.shinfo.tskey = orig_skb.shinfo.tskey;
   }
-  if (hwtstamps !== 0) skb.shinfo.hwtstamps = hwtstamps;
+  if (hwtstamps !== 0n) skb.shinfo.hwtstamps = hwtstamps;
   else skb.tstamp = this_cpu.clock;
   skb_complete_tx_timestamp(skb, sk, tstype);
 }
 
 /** The device has sent it. */
-export function skb_tstamp_tx(orig_skb: sk_buff, hwtstamps: number, tstype: number): void {
+export function skb_tstamp_tx(orig_skb: sk_buff, hwtstamps: bigint, tstype: number): void {
   __skb_tstamp_tx(orig_skb, hwtstamps, orig_skb.sk as sock | null, tstype);
 }
 

@@ -1,26 +1,47 @@
 /**
- * net/socket.c, net/core/sock.c: control messages that come with received packets: timestamps and losses.
- * `sock_recv_cmsgs` → `__sock_recv_timestamp`, `sock_recv_drops`.
+ * net/socket.c, net/core/sock.c: control messages of the socket layer. With received packets come timestamps and losses
+ * (`sock_recv_cmsgs` → `__sock_recv_timestamp`, `sock_recv_drops`); with a send, which stamps it asks for (`__sock_cmsg_send`, `__sock_tx_timestamp`).
+ * `sock_enable_timestamp`, `sock_disable_timestamp`: whether packets are to be stamped on arrival.
  */
-import type { sk_buff } from '../../include/linux/skbuff.ts';
+import {
+  SKBTX_COMPLETION_TSTAMP,
+  SKBTX_HW_TSTAMP_NOBPF,
+  SKBTX_SCHED_TSTAMP,
+  SKBTX_SW_TSTAMP,
+  type sk_buff,
+} from '../../include/linux/skbuff.ts';
 import {
   type msghdr,
+  SK_FLAGS_TIMESTAMP,
   SOCK_RCVTSTAMP,
   SOCK_RCVTSTAMPNS,
   SOCK_RXQ_OVFL,
   SOCK_TIMESTAMPING_RX_SOFTWARE,
   type sock,
   sock_flag,
+  sock_net,
+  sock_reset_flag,
+  sock_set_flag,
 } from '../../include/net/sock.ts';
 import { ktime_get_real } from '../../kernel/time/hrtimer.ts';
-import { SOF_TIMESTAMPING_RAW_HARDWARE, SOF_TIMESTAMPING_SOFTWARE } from '../../uapi/net_tstamp.ts';
-import { SO_RXQ_OVFL, SO_TIMESTAMP, SO_TIMESTAMPING, SO_TIMESTAMPNS, SOL_SOCKET } from '../../uapi/socket.ts';
+import { EINVAL } from '../../uapi/errno.ts';
+import * as ts from '../../uapi/net_tstamp.ts';
+import { SCM_TIMESTAMPING_PKTINFO, SO_RXQ_OVFL, SO_TIMESTAMP, SO_TIMESTAMPING, SO_TIMESTAMPNS, SOL_SOCKET } from '../../uapi/socket.ts';
+import { net_disable_timestamp, net_enable_timestamp } from './dev_timestamp.ts';
 
-/** SCM_TIMESTAMPING: ns since the simulation's epoch; 0 where there is no such stamp. */
+/** SCM_TIMESTAMPING: ns since the simulation's epoch (ts[0]) and by the device's clock (ts[2]); 0 and 0n where there is no such stamp. */
 export interface scm_timestamping {
   software: number;
-  hardware: number;
+  hardware: bigint;
 }
+
+/** SCM_TIMESTAMPING_PKTINFO: which device stamped the packet, and how long it was there. */
+export interface scm_ts_pktinfo {
+  if_index: number;
+  pkt_length: number;
+}
+
+/* Receiving */
 
 export function sock_recv_cmsgs(msg: msghdr, sk: sock, skb: sk_buff): void {
   if (sock_flag(sk, SOCK_RCVTSTAMP | SOCK_TIMESTAMPING_RX_SOFTWARE) || sk.sk_tsflags !== 0) __sock_recv_timestamp(msg, sk, skb);
@@ -31,10 +52,22 @@ export const sock_recv_timestamp = sock_recv_cmsgs;
 
 export function __sock_recv_timestamp(msg: msghdr, sk: sock, skb: sk_buff): void {
   if (sock_flag(sk, SOCK_RCVTSTAMP)) putStamp(msg, sk, skb);
+  const errqueue = skb.exterr !== null;
+  const wantsSoftware = reportsStamp(sk, ts.SOF_TIMESTAMPING_SOFTWARE, errqueue ? 0 : ts.SOF_TIMESTAMPING_RX_SOFTWARE);
+  // A clone in the error queue shares the hardware's stamp; it is about one of the two.
+  const ofSoftware = errqueue && skb.tstamp !== 0;
+  const wantsHardware = !ofSoftware && reportsStamp(sk, ts.SOF_TIMESTAMPING_RAW_HARDWARE, errqueue ? 0 : ts.SOF_TIMESTAMPING_RX_HARDWARE);
+  const software = wantsSoftware ? skb.tstamp : 0;
+  const hardware = wantsHardware ? skb.shinfo.hwtstamps : 0n;
+  if (hardware !== 0n && !errqueue && (sk.sk_tsflags & ts.SOF_TIMESTAMPING_OPT_PKTINFO) !== 0) put_ts_pktinfo(msg, skb);
+  if (software !== 0 || hardware !== 0n) putTimestamping(msg, { software, hardware });
+}
+
+/** Is the socket told stamps of this kind (`report`)? With SOF_TIMESTAMPING_OPT_RX_FILTER only if it asked for their generation (`generate`), too. */
+export function reportsStamp(sk: sock, report: number, generate: number): boolean {
   const flags = sk.sk_tsflags;
-  const software = (flags & SOF_TIMESTAMPING_SOFTWARE) !== 0 ? skb.tstamp : 0;
-  const hardware = (flags & SOF_TIMESTAMPING_RAW_HARDWARE) !== 0 ? skb.shinfo.hwtstamps : 0;
-  if (software !== 0 || hardware !== 0) putTimestamping(msg, { software, hardware });
+  if ((flags & report) === 0) return false;
+  return generate === 0 || (flags & generate) !== 0 || (flags & ts.SOF_TIMESTAMPING_OPT_RX_FILTER) === 0;
 }
 
 function putStamp(msg: msghdr, sk: sock, skb: sk_buff): void {
@@ -52,6 +85,55 @@ function putTimestamping(msg: msghdr, stamps: scm_timestamping): void {
   msg.msg_control.push({ cmsg_level: SOL_SOCKET, cmsg_type: SO_TIMESTAMPING, data: stamps });
 }
 
+function put_ts_pktinfo(msg: msghdr, skb: sk_buff): void {
+  const data: scm_ts_pktinfo = { if_index: skb.skb_iif, pkt_length: skb.len + skb.data - skb.mac_header };
+  msg.msg_control.push({ cmsg_level: SOL_SOCKET, cmsg_type: SCM_TIMESTAMPING_PKTINFO, data });
+}
+
 function sock_recv_drops(msg: msghdr, skb: sk_buff): void {
   if (skb.dropcount > 0) msg.msg_control.push({ cmsg_level: SOL_SOCKET, cmsg_type: SO_RXQ_OVFL, data: skb.dropcount });
+}
+
+/* Sending */
+
+/** A send's flags of SO_TIMESTAMPING: those given (the socket's), changed by the message's control messages; or -EINVAL. */
+export function __sock_cmsg_send(msg: msghdr, tsflags: number): number {
+  for (const { cmsg_level, cmsg_type, data } of msg.msg_control) {
+    if (cmsg_level !== SOL_SOCKET || cmsg_type !== SO_TIMESTAMPING) continue;
+    const asked = data as number;
+    if ((asked & ~ts.SOF_TIMESTAMPING_TX_RECORD_MASK) !== 0) return -EINVAL;
+    tsflags = (tsflags & ~ts.SOF_TIMESTAMPING_TX_RECORD_MASK) | asked;
+  }
+  return tsflags;
+}
+
+/** The skb's tx_flags for what SO_TIMESTAMPING asks of the way out. */
+export function __sock_tx_timestamp(tsflags: number): number {
+  let flags = 0;
+  if ((tsflags & ts.SOF_TIMESTAMPING_TX_HARDWARE) !== 0) flags |= SKBTX_HW_TSTAMP_NOBPF;
+  if ((tsflags & ts.SOF_TIMESTAMPING_TX_SOFTWARE) !== 0) flags |= SKBTX_SW_TSTAMP;
+  if ((tsflags & ts.SOF_TIMESTAMPING_TX_SCHED) !== 0) flags |= SKBTX_SCHED_TSTAMP;
+  if ((tsflags & ts.SOF_TIMESTAMPING_TX_COMPLETION) !== 0) flags |= SKBTX_COMPLETION_TSTAMP;
+  return flags;
+}
+
+/** A packet that the program made whole. */
+export function skb_setup_tx_timestamp(skb: sk_buff, sk: sock, tsflags: number): void {
+  skb.shinfo.tx_flags |= __sock_tx_timestamp(tsflags);
+  const numbered = (tsflags & ts.SOF_TIMESTAMPING_OPT_ID) !== 0 && (tsflags & ts.SOF_TIMESTAMPING_TX_RECORD_MASK) !== 0;
+  if (numbered) skb.shinfo.tskey = sk.sk_tskey++;
+}
+
+/* Stamps on arrival */
+
+export function sock_enable_timestamp(sk: sock, flag: number): void {
+  const before = sk.skc_flags;
+  sock_set_flag(sk, flag);
+  if ((before & SK_FLAGS_TIMESTAMP) === 0) net_enable_timestamp(sock_net(sk));
+}
+
+export function sock_disable_timestamp(sk: sock, flags: number): void {
+  if ((sk.skc_flags & flags) === 0) return;
+  sock_reset_flag(sk, flags);
+  if ((sk.skc_flags & SK_FLAGS_TIMESTAMP) === 0) net_disable_timestamp(sock_net(sk));
 }

@@ -13,11 +13,13 @@ import { type net, proto_memory } from '../../include/net/net_namespace.ts';
 import {
   page_frag,
   type proto,
+  SK_FLAGS_TIMESTAMP,
   SOCK_BINDPORT_LOCK,
   SOCK_DONE,
   SOCK_ZAPPED,
   sk_tx_queue_clear,
   sock,
+  sock_flag,
   sock_net,
   sock_orphan,
   sock_reset_flag,
@@ -26,7 +28,9 @@ import {
 } from '../../include/net/sock.ts';
 import { put_page } from '../../mm/page_alloc.ts';
 import { TCP_CLOSE } from '../../uapi/tcp.ts';
+import { net_enable_timestamp } from './dev_timestamp.ts';
 import { sock_def_error_report, sock_def_readable, sock_def_wakeup, sock_def_write_space } from './sock_callbacks.ts';
+import { sock_disable_timestamp } from './sock_cmsg.ts';
 import { sk_sockets_allocated_inc } from './sock_mem.ts';
 
 /** sk_txrehash: as net.core.txrehash says. */
@@ -116,6 +120,7 @@ export function sk_destruct(sk: sock): void {
 
 function __sk_destruct(sk: sock): void {
   sk.sk_destruct?.(sk);
+  sock_disable_timestamp(sk, SK_FLAGS_TIMESTAMP);
   const frag = sk.sk_frag;
   if (frag.page !== null) {
     put_page(frag.page);
@@ -146,6 +151,7 @@ export function sk_clone_lock(sk: sock, _priority = 0): sock {
   sock_copy(newsk, sk);
   forgetParentsUse(newsk);
   sk_sockets_allocated_inc(newsk);
+  if (sock_flag(newsk, SK_FLAGS_TIMESTAMP)) net_enable_timestamp(network);
   return newsk;
 }
 

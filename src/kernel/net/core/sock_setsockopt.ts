@@ -20,6 +20,7 @@ import {
   SOCK_RCVTSTAMPNS,
   SOCK_RXQ_OVFL,
   SOCK_SNDBUF_LOCK,
+  SOCK_TIMESTAMP,
   SOCK_TIMESTAMPING_RX_SOFTWARE,
   SOCK_TXTIME,
   SOCK_URGINLINE,
@@ -43,6 +44,7 @@ import {
 } from '../../uapi/net_tstamp.ts';
 import * as so from '../../uapi/socket.ts';
 import { TCP_CLOSE, TCP_LISTEN } from '../../uapi/tcp.ts';
+import { sock_disable_timestamp, sock_enable_timestamp } from './sock_cmsg.ts';
 import { sk_dst_reset } from './sock_dst.ts';
 import { SOCK_TXREHASH_DEFAULT } from './sock_life.ts';
 import { lock_sock, release_sock } from './sock_lock.ts';
@@ -224,11 +226,12 @@ function setBehaviour(sk: sock, optname: number, val: number): number | undefine
 /** The stamp comes with each packet as a `timeval` (SO_TIMESTAMP) or `timespec` (SO_TIMESTAMPNS). */
 function setTimestamp(sk: sock, optname: number, on: boolean): number {
   if (!on) {
-    sock_reset_flag(sk, SOCK_RCVTSTAMP);
+    sock_reset_flag(sk, SOCK_RCVTSTAMP | SOCK_RCVTSTAMPNS);
     return 0;
   }
   sock_valbool_flag(sk, SOCK_RCVTSTAMPNS, optname === so.SO_TIMESTAMPNS);
   sock_set_flag(sk, SOCK_RCVTSTAMP);
+  sock_enable_timestamp(sk, SOCK_TIMESTAMP);
   return 0;
 }
 
@@ -241,7 +244,8 @@ function sock_set_timestamping(sk: sock, val: number): number {
     sk.sk_tskey = start;
   }
   sk.sk_tsflags = val;
-  sock_valbool_flag(sk, SOCK_TIMESTAMPING_RX_SOFTWARE, (val & SOF_TIMESTAMPING_RX_SOFTWARE) !== 0);
+  if ((val & SOF_TIMESTAMPING_RX_SOFTWARE) !== 0) sock_enable_timestamp(sk, SOCK_TIMESTAMPING_RX_SOFTWARE);
+  else sock_disable_timestamp(sk, SOCK_TIMESTAMPING_RX_SOFTWARE);
   return 0;
 }
 

@@ -54,11 +54,13 @@ import { type msghdr, PAGE_FRAG_ORDER, SOCK_NOSPACE, sk_wmem_alloc_get, type soc
 import { csum_add, csum_block_add, csum_fold, csum_partial, csum_sub } from '../../lib/checksum.ts';
 import { EAGAIN, EFAULT, EMSGSIZE, ENETUNREACH, ENOBUFS, EPIPE } from '../../uapi/errno.ts';
 import { IP_DF, IP_PMTUDISC_DO, IP_PMTUDISC_PROBE, IPPROTO_ICMP, tcphdr } from '../../uapi/in.ts';
+import { SOF_TIMESTAMPING_OPT_ID } from '../../uapi/net_tstamp.ts';
 import { MSG_CONFIRM, MSG_DONTWAIT, MSG_MORE, MSG_PROBE, SEND_SHUTDOWN } from '../../uapi/socket.ts';
 import { alloc_skb, kfree_skb } from '../core/skbuff.ts';
 import { copyFromUser, skb_copy_and_csum_bits } from '../core/skbuff_bits.ts';
 import { pskb_trim } from '../core/skbuff_reshape.ts';
 import { alloc_skb_with_frags } from '../core/skbuff_with_frags.ts';
+import { __sock_tx_timestamp } from '../core/sock_cmsg.ts';
 import { skb_set_dst_pending_confirm } from '../core/sock_dst.ts';
 import { skb_set_owner_w, sock_wfree } from '../core/sock_owner.ts';
 import { ip_select_ident_segs } from './ip_output_ident.ts';
@@ -115,7 +117,7 @@ function ip_setup_cork(sk: sock, cork: inet_cork, ipc: ipcm_cookie, rt: rtable):
   cork.mark = ipc.mark;
   cork.priority = ipc.priority;
   cork.transmit_time = ipc.transmit_time;
-  cork.tx_flags = 0;
+  cork.tx_flags = __sock_tx_timestamp(ipc.tsflags);
   return 0;
 }
 
@@ -140,6 +142,8 @@ function __ip_append_data(
   const hardware = (rt.dev.features & (NETIF_F_HW_CSUM | NETIF_F_IP_CSUM)) !== 0;
   const whole = length + IP_HLEN <= mtu && ((flags & MSG_MORE) === 0 || cork.gso_size !== 0);
   let csummode = transhdrlen !== 0 && whole && hardware ? CHECKSUM_PARTIAL : CHECKSUM_NONE;
+  const hold_tskey = cork.tx_flags !== 0 && (sk.sk_tsflags & SOF_TIMESTAMPING_OPT_ID) !== 0;
+  cork.ts_opt_id = hold_tskey ? sk.sk_tskey++ : 0;
   cork.length += length;
   let skb = skb_peek_tail(queue);
   let offset = 0;
@@ -149,18 +153,18 @@ function __ip_append_data(
     if (skb !== null && room > 0) {
       const copy = Math.min(room, length);
       const odd = skb.len;
-      if (getfrag(from, skb_put(skb, copy), offset, copy, odd, skb) < 0) return giveUp(cork, length, -EFAULT);
+      if (getfrag(from, skb_put(skb, copy), offset, copy, odd, skb) < 0) return giveUp(sk, cork, length, -EFAULT, hold_tskey);
       offset += copy;
       length -= copy;
       continue;
     }
     const fresh = newPiece(sk, queue, cork, rt, skb, length, transhdrlen, maxfraglen, mtu, csummode, flags);
-    if (typeof fresh === 'number') return giveUp(cork, length, fresh);
+    if (typeof fresh === 'number') return giveUp(sk, cork, length, fresh, hold_tskey);
     const gap = skb === null ? 0 : skb.len - maxfraglen;
     const copy = fillPiece(fresh, skb, gap, transhdrlen, maxfraglen, getfrag, from, offset);
     if (copy < 0) {
       kfree_skb(fresh, '__ip_append_data');
-      return giveUp(cork, length, copy);
+      return giveUp(sk, cork, length, copy, hold_tskey);
     }
     offset += copy;
     length -= copy + transhdrlen;
@@ -173,8 +177,9 @@ function __ip_append_data(
   return 0;
 }
 
-function giveUp(cork: inet_cork, length: number, err: number): number {
+function giveUp(sk: sock, cork: inet_cork, length: number, err: number, hold_tskey: boolean): number {
   cork.length -= length;
+  if (hold_tskey) sk.sk_tskey--;
   return err;
 }
 
@@ -182,7 +187,7 @@ function giveUp(cork: inet_cork, length: number, err: number): number {
 function newPiece(
   sk: sock,
   _queue: sk_buff_head,
-  _cork: inet_cork,
+  cork: inet_cork,
   rt: rtable,
   prev: sk_buff | null,
   length: number,
@@ -206,6 +211,10 @@ function newPiece(
   skb_put(skb, fraglen);
   skb_set_network_header(skb, 0);
   skb.transport_header = skb.network_header + IP_HLEN;
+  // Stamps are of a datagram's first piece.
+  skb.shinfo.tx_flags = cork.tx_flags;
+  skb.shinfo.tskey = cork.ts_opt_id;
+  cork.tx_flags = cork.ts_opt_id = 0;
   if ((flags & MSG_CONFIRM) !== 0 && prev === null) skb_set_dst_pending_confirm(skb, true);
   return skb;
 }

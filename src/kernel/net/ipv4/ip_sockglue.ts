@@ -22,7 +22,7 @@ import { AF_INET, MSG_ERRQUEUE, MSG_TRUNC, SOCK_RAW, SOCK_STREAM, SOL_IP, SOL_SO
 import { skb_copy_datagram_msg } from '../core/datagram.ts';
 import { alloc_skb, consume_skb, kfree_skb, skb_clone } from '../core/skbuff.ts';
 import { sock_dequeue_err_skb, sock_queue_err_skb } from '../core/skbuff_errqueue.ts';
-import { sock_recv_timestamp } from '../core/sock_cmsg.ts';
+import { __sock_cmsg_send, sock_recv_timestamp } from '../core/sock_cmsg.ts';
 import { sk_dst_reset } from '../core/sock_dst.ts';
 
 /** Bits of inet_sock.cmsg_flags: what a receiver wants to be told. */
@@ -202,6 +202,9 @@ export function ipcm_init_sk(ipcm: ipcm_cookie, inet: inet_sock): void {
 
 /** Reads what a send asks for. */
 export function ip_cmsg_send(_sk: sock, msg: msghdr, ipc: ipcm_cookie): number {
+  const tsflags = __sock_cmsg_send(msg, ipc.tsflags);
+  if (tsflags < 0) return tsflags;
+  ipc.tsflags = tsflags;
   for (const cmsg of msg.msg_control) {
     const err = cmsg.cmsg_level === SOL_IP ? ipControl(cmsg.cmsg_type, cmsg.data, ipc) : cmsg.cmsg_level === SOL_SOCKET ? 0 : -EINVAL;
     if (err < 0) return err;

@@ -68,7 +68,7 @@ import { skb_free_datagram, skb_recv_datagram } from '../core/datagram_recv.ts';
 import { kfree_skb_reason, skb_clone } from '../core/skbuff.ts';
 import { copyFromUser } from '../core/skbuff_bits.ts';
 import { sk_error_report } from '../core/sock_callbacks.ts';
-import { sock_recv_cmsgs } from '../core/sock_cmsg.ts';
+import { skb_setup_tx_timestamp, sock_recv_cmsgs } from '../core/sock_cmsg.ts';
 import { sk_dst_reset } from '../core/sock_dst.ts';
 import { sk_common_release, sock_prot_inuse_add } from '../core/sock_life.ts';
 import { lock_sock, release_sock } from '../core/sock_lock.ts';
@@ -214,7 +214,7 @@ function* raw_sendmsg(sk: sock, msg: msghdr): Sleeping<number> {
     return -EACCES;
   }
   ipc.addr = daddr || fl4.daddr;
-  const err = inet.hdrincl ? yield* raw_send_hdrinc(sk, fl4, msg, len, rt) : yield* sendPayload(sk, fl4, msg, len, ipc, rt);
+  const err = inet.hdrincl ? yield* raw_send_hdrinc(sk, fl4, msg, len, ipc, rt) : yield* sendPayload(sk, fl4, msg, len, ipc, rt);
   return err < 0 ? err : len;
 }
 
@@ -251,7 +251,7 @@ function raw_getfrag(from: unknown, to: number, _offset: number, len: number, _o
 }
 
 /** The program gives the IP header; what it left 0 of source, identification and checksum is filled in. */
-function* raw_send_hdrinc(sk: sock, fl4: flowi4, msg: msghdr, length: number, rt: rtable): Sleeping<number> {
+function* raw_send_hdrinc(sk: sock, fl4: flowi4, msg: msghdr, length: number, ipc: ipcm_cookie, rt: rtable): Sleeping<number> {
   const dev = rt.dev;
   const refusal = length > dst_mtu(rt) ? -EMSGSIZE : length < IP_HLEN ? -EINVAL : 0;
   const space = dev.hard_header_len + 15 + dev.needed_tailroom;
@@ -265,6 +265,7 @@ function* raw_send_hdrinc(sk: sock, fl4: flowi4, msg: msghdr, length: number, rt
   skb.priority = sk.sk_priority;
   skb.mark = sk.sk_mark;
   skb._skb_refdst = rt;
+  skb_setup_tx_timestamp(skb, sk, ipc.tsflags);
   skb_reset_network_header(skb);
   copyFromUser(msg, skb.mem.block, skb_put(skb, length), length);
   const iph = new iphdr(skb.mem.view, skb.data);

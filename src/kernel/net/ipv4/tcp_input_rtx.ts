@@ -60,7 +60,7 @@ function tcp_tso_acked(sk: sock, skb: sk_buff): number {
 export function tcp_ack_tstamp(sk: sock, skb: sk_buff, prior_snd_una: number): void {
   if (!skb.tcp.txstamp_ack) return;
   const tskey = skb_shinfo(skb).tskey;
-  if (!before(tskey, prior_snd_una) && before(tskey, tcp_sk(sk).snd_una)) __skb_tstamp_tx(skb, 0, sk, SCM_TSTAMP_ACK);
+  if (!before(tskey, prior_snd_una) && before(tskey, tcp_sk(sk).snd_una)) __skb_tstamp_tx(skb, 0n, sk, SCM_TSTAMP_ACK);
 }
 
 /** Accounts for `pcount` acknowledged packets of a segment with the tags `sacked`; returns flags. */

@@ -80,7 +80,7 @@ function tcp_v4_fill_cb(skb: sk_buff, iph: iphdr, th: tcphdr): void {
   cb.tcp_flags = flags & 0x1ff;
   cb.ip_dsfield = iph.tos;
   cb.sacked = 0;
-  cb.has_rxtstamp = skb.tstamp !== 0 || skb.shinfo.hwtstamps !== 0;
+  cb.has_rxtstamp = skb.tstamp !== 0 || skb.shinfo.hwtstamps !== 0n;
 }
 
 /** A socket filter may shorten the payload, not the header. SKB_NOT_DROPPED_YET: it passes. */

@@ -9,6 +9,7 @@ import {
   __skb_header_release,
   __skb_queue_after,
   SKB_TRUESIZE,
+  SKBTX_ANY_TSTAMP,
   type sk_buff,
   skb_frag_size,
   skb_shinfo,
@@ -46,7 +47,6 @@ export const TCP_FRAG_IN_WRITE_QUEUE = 0;
 export const TCP_FRAG_IN_RTX_QUEUE = 1;
 
 const GSO_LEGACY_MAX_SIZE = 65536;
-const SKBTX_ANY_TSTAMP = 0b100_1111;
 
 /** How many packets the skb will be on the wire, at `mss_now` bytes each. */
 export function tcp_set_skb_tso_segs(skb: sk_buff, mss_now: number): number {

@@ -39,7 +39,12 @@ import {
 } from '../../include/net/tcp.ts';
 import { current, signal_pending } from '../../kernel/sched.ts';
 import { EAGAIN, EFAULT, EINVAL, ENOTCONN } from '../../uapi/errno.ts';
-import { SOF_TIMESTAMPING_RAW_HARDWARE, SOF_TIMESTAMPING_SOFTWARE } from '../../uapi/net_tstamp.ts';
+import {
+  SOF_TIMESTAMPING_RAW_HARDWARE,
+  SOF_TIMESTAMPING_RX_HARDWARE,
+  SOF_TIMESTAMPING_RX_SOFTWARE,
+  SOF_TIMESTAMPING_SOFTWARE,
+} from '../../uapi/net_tstamp.ts';
 import {
   MSG_DONTWAIT,
   MSG_ERRQUEUE,
@@ -57,6 +62,7 @@ import {
 import { TCP_CLOSE, TCP_CM_INQ, TCP_LISTEN } from '../../uapi/tcp.ts';
 import { skb_copy_datagram_msg } from '../core/datagram.ts';
 import { __kfree_skb, skb_attempt_defer_free } from '../core/skbuff.ts';
+import { reportsStamp } from '../core/sock_cmsg.ts';
 import { __sk_flush_backlog, lock_sock, release_sock } from '../core/sock_lock.ts';
 import { sock_rfree } from '../core/sock_owner.ts';
 import { sk_wait_data } from '../core/sock_queue.ts';
@@ -146,7 +152,7 @@ class recvState {
   inq = false;
   timestamps = false;
   software = 0;
-  hardware = 0;
+  hardware = 0n;
 }
 
 /** SO_PEEK_OFF: where the next peek begins; -1 when the option is off. */
@@ -290,10 +296,10 @@ function tcp_recv_timestamp(msg: msghdr, sk: sock, state: recvState): void {
       const data = ns ? software : Math.floor(software / 1000);
       msg.msg_control.push({ cmsg_level: SOL_SOCKET, cmsg_type: ns ? SO_TIMESTAMPNS : SO_TIMESTAMP, data });
     }
-    if ((sk.sk_tsflags & SOF_TIMESTAMPING_SOFTWARE) === 0) software = 0;
   }
-  if ((sk.sk_tsflags & SOF_TIMESTAMPING_RAW_HARDWARE) === 0) hardware = 0;
-  if (software !== 0 || hardware !== 0)
+  if (!reportsStamp(sk, SOF_TIMESTAMPING_SOFTWARE, SOF_TIMESTAMPING_RX_SOFTWARE)) software = 0;
+  if (!reportsStamp(sk, SOF_TIMESTAMPING_RAW_HARDWARE, SOF_TIMESTAMPING_RX_HARDWARE)) hardware = 0n;
+  if (software !== 0 || hardware !== 0n)
     msg.msg_control.push({ cmsg_level: SOL_SOCKET, cmsg_type: SO_TIMESTAMPING, data: { software, hardware } });
 }
 

@@ -9,9 +9,6 @@ import type { Sleeping } from '../../include/linux/sched.ts';
 import {
   __skb_header_release,
   MAX_SKB_FRAGS,
-  SKBTX_HW_TSTAMP_NOBPF,
-  SKBTX_SCHED_TSTAMP,
-  SKBTX_SW_TSTAMP,
   type sk_buff,
   skb_can_coalesce,
   skb_fill_page_desc,
@@ -59,14 +56,8 @@ import {
   u32add,
 } from '../../include/net/tcp.ts';
 import { get_page } from '../../mm/page_alloc.ts';
-import { EAGAIN, EALREADY, EINPROGRESS, EINVAL, EOPNOTSUPP, EPIPE } from '../../uapi/errno.ts';
-import {
-  SOF_TIMESTAMPING_TX_ACK,
-  SOF_TIMESTAMPING_TX_HARDWARE,
-  SOF_TIMESTAMPING_TX_RECORD_MASK,
-  SOF_TIMESTAMPING_TX_SCHED,
-  SOF_TIMESTAMPING_TX_SOFTWARE,
-} from '../../uapi/net_tstamp.ts';
+import { EAGAIN, EALREADY, EINPROGRESS, EOPNOTSUPP, EPIPE } from '../../uapi/errno.ts';
+import { SOF_TIMESTAMPING_TX_ACK, SOF_TIMESTAMPING_TX_RECORD_MASK } from '../../uapi/net_tstamp.ts';
 import { LINUX_MIB_TCPAUTOCORKING } from '../../uapi/snmp.ts';
 import {
   AF_UNSPEC,
@@ -78,12 +69,11 @@ import {
   MSG_ZEROCOPY,
   O_NONBLOCK,
   SEND_SHUTDOWN,
-  SO_TIMESTAMPING,
-  SOL_SOCKET,
 } from '../../uapi/socket.ts';
 import { TCP_CLOSE, TCPF_CLOSE_WAIT, TCPF_ESTABLISHED } from '../../uapi/tcp.ts';
 import { msg_zerocopy_realloc, net_zcopy_put, net_zcopy_put_abort, skb_zcopy_set, type ubuf_info_msgzc } from '../core/msg_zerocopy.ts';
 import { skb_copy_to_page_nocache } from '../core/skbuff_bits.ts';
+import { __sock_cmsg_send, __sock_tx_timestamp } from '../core/sock_cmsg.ts';
 import { sk_page_frag, sk_page_frag_refill } from '../core/sock_frag.ts';
 import { lock_sock, release_sock, sk_flush_backlog } from '../core/sock_lock.ts';
 import { sk_mem_charge, sk_wmem_queued_add } from '../core/sock_mem.ts';
@@ -226,27 +216,13 @@ export function* tcp_sendmsg_fastopen(sk: sock, msg: msghdr, size: number, sizes
 
 /* Timestamps and completions */
 
-/** SO_TIMESTAMPING as set for the socket, or for this call by a control message; or a negative errno. */
-function sendTsflags(sk: sock, msg: msghdr): number {
-  let tsflags = sk.sk_tsflags;
-  for (const cmsg of msg.msg_control) {
-    if (cmsg.cmsg_level !== SOL_SOCKET || cmsg.cmsg_type !== SO_TIMESTAMPING) continue;
-    const asked = cmsg.data as number;
-    if ((asked & ~SOF_TIMESTAMPING_TX_RECORD_MASK) !== 0) return -EINVAL;
-    tsflags = (tsflags & ~SOF_TIMESTAMPING_TX_RECORD_MASK) | asked;
-  }
-  return tsflags;
-}
-
 /** The last byte of this write is the one whose transmission (and acknowledgment) is reported. */
 function tcp_tx_timestamp(sk: sock, tsflags: number): void {
   if (tsflags === 0) return;
   const skb = tcp_write_queue_tail(sk) ?? tcp_rtx_queue_tail(sk);
   if (skb === null) return;
   const shinfo = skb_shinfo(skb);
-  if ((tsflags & SOF_TIMESTAMPING_TX_HARDWARE) !== 0) shinfo.tx_flags |= SKBTX_HW_TSTAMP_NOBPF;
-  if ((tsflags & SOF_TIMESTAMPING_TX_SOFTWARE) !== 0) shinfo.tx_flags |= SKBTX_SW_TSTAMP;
-  if ((tsflags & SOF_TIMESTAMPING_TX_SCHED) !== 0) shinfo.tx_flags |= SKBTX_SCHED_TSTAMP;
+  shinfo.tx_flags |= __sock_tx_timestamp(tsflags);
   if ((tsflags & SOF_TIMESTAMPING_TX_ACK) !== 0) skb.tcp.txstamp_ack = true;
   if ((tsflags & SOF_TIMESTAMPING_TX_RECORD_MASK) !== 0) shinfo.tskey = u32add(skb.tcp.seq, skb.len - 1);
 }
@@ -413,7 +389,7 @@ export function* tcp_sendmsg_locked(sk: sock, msg: msghdr): Sleeping<number> {
   const size = msg_data_left(msg);
   const flags = msg.msg_flags;
   const sizes = new sendSizes();
-  const tsflags = sendTsflags(sk, msg);
+  const tsflags = __sock_cmsg_send(msg, sk.sk_tsflags);
   const zerocopy = (flags & MSG_ZEROCOPY) !== 0 && size > 0 && sock_flag(sk, SOCK_ZEROCOPY);
   if (zerocopy) sizes.uarg = msg_zerocopy_realloc(sk, size, tcp_write_queue_tail(sk)?.shinfo.destructor_arg ?? null);
   const uarg = sizes.uarg;

@@ -4,7 +4,14 @@
  *
  * Simplified: datagrams are never merged: Linux does so for sockets with UDP_GRO and for forwarded packets (rx-udp-gro-forwarding), both off by default.
  */
-import { CHECKSUM_PARTIAL, SKB_GSO_UDP_L4, type sk_buff, type sk_buff_head, skb_pull } from '../../include/linux/skbuff.ts';
+import {
+  CHECKSUM_PARTIAL,
+  SKB_GSO_UDP_L4,
+  SKBTX_ANY_TSTAMP,
+  type sk_buff,
+  type sk_buff_head,
+  skb_pull,
+} from '../../include/linux/skbuff.ts';
 import {
   __skb_gro_checksum_validate_needed,
   type net_offload,
@@ -62,9 +69,15 @@ export function __udp_gso_segment(skb: sk_buff, features: number): sk_buff | nul
     skb.shinfo.gso_segs = Math.ceil((skb.len - UDPHDR) / mss);
     return null;
   }
+  const { tx_flags, tskey } = skb.shinfo;
   skb_pull(skb, UDPHDR);
   const segs = skb_segment(skb, features, can_checksum_protocol(features, skb.protocol));
   if (typeof segs === 'number') return segs;
+  if (segs !== null) {
+    // A stamp is of the first datagram.
+    segs.shinfo.tskey = tskey;
+    segs.shinfo.tx_flags |= tx_flags & SKBTX_ANY_TSTAMP;
+  }
   for (let seg: sk_buff | null = segs; seg !== null; seg = seg.next) finishSegment(seg);
   return segs;
 }

@@ -28,6 +28,7 @@ it('makes the recorded accesses at probe', () => {
 
 it('says in the kernel log what it found', () => {
   expect(host.kernel.log.map(({ text }) => text)).toEqual([
+    'igb 0000:01:00.0: added PHC on eth0',
     'igb 0000:01:00.0: Intel(R) Gigabit Ethernet Network Connection',
     'igb 0000:01:00.0: eth0: (PCIe:2.5Gb/s:Width x4) 02:00:00:00:0a:01',
     'igb 0000:01:00.0: eth0: PBA No: 1040FF-0FF',

@@ -9,7 +9,7 @@ export interface Access {
   readonly value: number;
 }
 
-export function loadRecording(name: 'probe' | 'open' | 'link'): Access[] {
+export function loadRecording(name: 'probe' | 'open' | 'link' | 'hwtstamp-v2' | 'hwtstamp-v1' | 'phc'): Access[] {
   const text = readFileSync(new URL(`../../../fixtures/linux/igb/${name}.txt`, import.meta.url), 'utf8');
   const accesses: Access[] = [];
   for (const line of text.split('\n')) {

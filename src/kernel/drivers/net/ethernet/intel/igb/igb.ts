@@ -6,12 +6,15 @@ import { WIDE } from '../../../../../../sim/wide.ts';
 import type { device } from '../../../../../include/linux/device.ts';
 import { type napi_struct, type net_device, type netdev_queue, rtnl_link_stats64 } from '../../../../../include/linux/netdevice.ts';
 import { msix_entry, type pci_dev } from '../../../../../include/linux/pci.ts';
+import type { ptp_clock } from '../../../../../include/linux/ptp_clock_kernel.ts';
 import { MAX_SKB_FRAGS, NET_IP_ALIGN, SKB_WITH_OVERHEAD, type sk_buff } from '../../../../../include/linux/skbuff.ts';
 import type { coherentMemory } from '../../../../../kernel/dma/mapping.ts';
+import type { timecounter } from '../../../../../kernel/time/timecounter.ts';
 import type { timer_list } from '../../../../../kernel/time/timer.ts';
-import type { work_struct } from '../../../../../kernel/workqueue.ts';
+import type { delayed_work, work_struct } from '../../../../../kernel/workqueue.ts';
 import type { page } from '../../../../../mm/page_alloc.ts';
 import { ETH_FCS_LEN, ETH_HLEN, VLAN_HLEN } from '../../../../../uapi/if_ether.ts';
+import { HWTSTAMP_FILTER_NONE, HWTSTAMP_TX_OFF, type hwtstamp_config } from '../../../../../uapi/net_tstamp.ts';
 import { e1000_hw, e1000_hw_stats } from './e1000_hw.ts';
 
 /** Interrupt intervals in units of 1/4 µs: EITR has the interval in µs from bit 2 on. */
@@ -78,6 +81,7 @@ export const IGB_FLAG_RSS_FIELD_IPV6_UDP = 1 << 7;
 export const IGB_FLAG_HAS_MSIX = 1 << 13;
 export const IGB_FLAG_RX_LEGACY = 1 << 16;
 export const IGB_PTP_ENABLED = 1 << 0;
+export const IGB_PTP_OVERFLOW_CHECK = 1 << 1;
 
 /** Bits of igb_adapter.state. */
 export const __IGB_TESTING = 1 << 0;
@@ -279,6 +283,17 @@ export class igb_adapter {
   readonly shadow_vfta = new Uint32Array(E1000_VLAN_FILTER_TBL_SIZE);
   fw_version = '';
 
+  ptp_clock: ptp_clock | null = null;
+  tc: timecounter = null as unknown as timecounter;
+  ptp_overflow_work: delayed_work = null as unknown as delayed_work;
+  ptp_tx_work: work_struct = null as unknown as work_struct;
+  /** The packet that is sent with a stamp, with a reference of the driver's own, and since when (jiffies). */
+  ptp_tx_skb: sk_buff | null = null;
+  ptp_tx_start = 0;
+  /** jiffies. */
+  last_rx_ptp_check = 0;
+  last_rx_timestamp = 0;
+  readonly tstamp_config: hwtstamp_config = { flags: 0, tx_type: HWTSTAMP_TX_OFF, rx_filter: HWTSTAMP_FILTER_NONE };
   tx_hwtstamp_timeouts = 0;
   tx_hwtstamp_skipped = 0;
   rx_hwtstamp_cleared = 0;

@@ -41,6 +41,7 @@ import { igb_reinit_queues } from './igb_main_open.ts';
 import { igb_down, igb_reset, igb_up } from './igb_main_reset.ts';
 import { igb_free_rx_resources, igb_free_tx_resources, igb_setup_rx_resources, igb_setup_tx_resources } from './igb_main_resources.ts';
 import { igb_has_link } from './igb_main_watchdog.ts';
+import { igb_get_ts_info } from './igb_ptp.ts';
 
 const KERNEL_RELEASE = '6.18.0';
 const SPEED_UNKNOWN = -1;
@@ -276,4 +277,5 @@ export const igb_ethtool_ops: ethtool_ops = {
   get_rxfh_indir_size: igb_get_rxfh_indir_size,
   get_rxfh: igb_get_rxfh,
   set_rxfh: igb_set_rxfh,
+  get_ts_info: igb_get_ts_info,
 };

@@ -53,7 +53,7 @@ import { igb_get_stats64 } from './igb_main_stats.ts';
 import { igb_xmit_frame } from './igb_main_tx.ts';
 import { igb_clear_interrupt_scheme, igb_init_interrupt_scheme, igb_init_queue_configuration } from './igb_main_vectors.ts';
 import { igb_reset_task, igb_tx_timeout, igb_update_phy_info, igb_watchdog, igb_watchdog_task } from './igb_main_watchdog.ts';
-import { igb_ptp_init, igb_ptp_stop } from './igb_ptp.ts';
+import { igb_ptp_hwtstamp_get, igb_ptp_hwtstamp_set, igb_ptp_init, igb_ptp_stop } from './igb_ptp.ts';
 
 const TX_WATCHDOG_SECONDS = 5;
 const IGB_MAX_MAC_HDR_LEN = 127;
@@ -222,6 +222,8 @@ const igb_netdev_ops: net_device_ops = {
   ndo_fix_features: igb_fix_features,
   ndo_set_features: igb_set_features,
   ndo_features_check: igb_features_check,
+  ndo_hwtstamp_get: igb_ptp_hwtstamp_get,
+  ndo_hwtstamp_set: igb_ptp_hwtstamp_set,
 };
 
 const igb_driver: pci_driver = {

@@ -46,6 +46,7 @@ import {
   USHRT_MAX,
 } from './igb.ts';
 import { igb_alloc_rx_buffers } from './igb_main_rx_alloc.ts';
+import { igb_ptp_rx_rgtstamp } from './igb_ptp.ts';
 
 /** Where in a descriptor the device writes status and length: read as words, since this is done for every frame. */
 const STATUS_ERROR = e1000_adv_rx_desc_wb.offset.status_error;
@@ -213,6 +214,7 @@ function igb_process_skb_fields(ring: igb_ring, at: number, skb: sk_buff): void 
   const features = ring.netdev.features;
   if ((features & NETIF_F_RXHASH) !== 0) skb_set_hash(skb, desc.rss, PKT_HASH_TYPE_L3);
   igb_rx_checksum(ring, status, skb);
+  if ((status & D.E1000_RXDADV_STAT_TS) !== 0) igb_ptp_rx_rgtstamp(ring.q_vector, skb);
   if ((features & NETIF_F_HW_VLAN_CTAG_RX) !== 0 && (status & D.E1000_RXD_STAT_VP) !== 0)
     __vlan_hwaccel_put_tag(skb, ETH_P_8021Q, desc.vlan);
   skb_record_rx_queue(skb, ring.queue_index);

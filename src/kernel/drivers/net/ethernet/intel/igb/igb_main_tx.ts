@@ -20,15 +20,18 @@ import {
   CHECKSUM_PARTIAL,
   SKB_GSO_UDP_L4,
   SKBTX_HW_TSTAMP_NOBPF,
+  SKBTX_IN_PROGRESS,
   SKBTX_SW_TSTAMP,
   type sk_buff,
   skb_checksum_start_offset,
+  skb_get,
   skb_headlen,
   skb_is_gso,
   skb_network_offset,
 } from '../../../../../include/linux/skbuff.ts';
 import { DMA_TO_DEVICE, dma_map_single, dma_mapping_error, dma_unmap_page, skb_frag_dma_map } from '../../../../../kernel/dma/mapping.ts';
 import { jiffies } from '../../../../../kernel/time/timer.ts';
+import { cancel_work_sync, schedule_work } from '../../../../../kernel/workqueue.ts';
 import { dev_kfree_skb_any, netdev_tx_sent_queue, netif_wake_subqueue } from '../../../../../net/core/dev_tx_queue.ts';
 import { skb_checksum_help } from '../../../../../net/core/skbuff_csum.ts';
 import { skb_tstamp_tx } from '../../../../../net/core/skbuff_errqueue.ts';
@@ -36,8 +39,10 @@ import { skb_cow_head, skb_put_padto } from '../../../../../net/core/skbuff_resh
 import { skb_clone_tx_timestamp } from '../../../../../net/core/timestamping.ts';
 import { EBUSY } from '../../../../../uapi/errno.ts';
 import { iphdr, tcphdr } from '../../../../../uapi/in.ts';
+import { HWTSTAMP_TX_ON } from '../../../../../uapi/net_tstamp.ts';
 import { wr32 } from './e1000_hw.ts';
 import {
+  __IGB_PTP_TX_IN_PROGRESS,
   DESC_NEEDED,
   IGB_MAX_DATA_PER_TXD,
   IGB_TX_CTXTDESC,
@@ -54,6 +59,7 @@ import {
   igb_desc_unused,
   type igb_ring,
   type igb_tx_buffer,
+  stateHas,
   TXD_USE_COUNT,
   txring_txq,
 } from './igb.ts';
@@ -92,17 +98,30 @@ export function igb_xmit_frame_ring(skb: sk_buff, ring: igb_ring): netdev_tx_t {
   first.gso_segs = 1;
   first.tx_flags = skb.vlan_present ? IGB_TX_FLAGS_VLAN | (skb.vlan_tci << IGB_TX_FLAGS_VLAN_SHIFT) : 0;
   first.protocol = skb.protocol;
-  // Stamps of the hardware have to be switched on first (SIOCSHWTSTAMP), which is not modelled.
-  if ((skb.shinfo.tx_flags & SKBTX_HW_TSTAMP_NOBPF) !== 0) netdev_priv<igb_adapter>(ring.netdev).tx_hwtstamp_skipped++;
+  if ((skb.shinfo.tx_flags & SKBTX_HW_TSTAMP_NOBPF) !== 0) stampInHardware(ring.q_vector.adapter, first);
   const hdr_len = igb_tso(ring, first);
   if (hdr_len < 0) {
-    dev_kfree_skb_any(skb);
-    first.skb = null;
+    giveUp(ring.q_vector.adapter, first);
     return NETDEV_TX_OK;
   }
   if (hdr_len === 0) igb_tx_csum(ring, first);
   igb_tx_map(ring, first, hdr_len);
   return NETDEV_TX_OK;
+}
+
+/** The device has room for one stamp: of packets that want one while another's is under way none is taken. */
+function stampInHardware(adapter: igb_adapter, first: igb_tx_buffer): void {
+  if (adapter.tstamp_config.tx_type !== HWTSTAMP_TX_ON || stateHas(adapter, __IGB_PTP_TX_IN_PROGRESS)) {
+    adapter.tx_hwtstamp_skipped++;
+    return;
+  }
+  const skb = first.skb!;
+  adapter.state |= __IGB_PTP_TX_IN_PROGRESS;
+  skb.shinfo.tx_flags |= SKBTX_IN_PROGRESS;
+  first.tx_flags |= IGB_TX_FLAGS_TSTAMP;
+  adapter.ptp_tx_skb = skb_get(skb);
+  adapter.ptp_tx_start = jiffies();
+  schedule_work(adapter.ptp_tx_work);
 }
 
 function descriptorsFor(skb: sk_buff): number {
@@ -284,9 +303,19 @@ function undoMapping(ring: igb_ring, first: igb_tx_buffer, i: number): void {
     buffer = ring.tx_buffer_info[i]!;
   }
   unmapBuffer(ring, first);
+  giveUp(ring.q_vector.adapter, first);
+  ring.next_to_use = i;
+}
+
+/** The packet is dropped; a stamp that was to be taken of it never will be. */
+function giveUp(adapter: igb_adapter, first: igb_tx_buffer): void {
   dev_kfree_skb_any(first.skb!);
   first.skb = null;
-  ring.next_to_use = i;
+  if ((first.tx_flags & IGB_TX_FLAGS_TSTAMP) === 0) return;
+  cancel_work_sync(adapter.ptp_tx_work);
+  dev_kfree_skb_any(adapter.ptp_tx_skb!);
+  adapter.ptp_tx_skb = null;
+  adapter.state &= ~__IGB_PTP_TX_IN_PROGRESS;
 }
 
 function unmapBuffer(ring: igb_ring, buffer: igb_tx_buffer): void {
@@ -297,5 +326,5 @@ function unmapBuffer(ring: igb_ring, buffer: igb_tx_buffer): void {
 /** Stamps in software, if the sender wants any, are taken as the packet goes to the device. */
 function skb_tx_timestamp(skb: sk_buff): void {
   skb_clone_tx_timestamp(skb);
-  if ((skb.shinfo.tx_flags & SKBTX_SW_TSTAMP) !== 0) skb_tstamp_tx(skb, 0, SCM_TSTAMP_SND);
+  if ((skb.shinfo.tx_flags & SKBTX_SW_TSTAMP) !== 0) skb_tstamp_tx(skb, 0n, SCM_TSTAMP_SND);
 }

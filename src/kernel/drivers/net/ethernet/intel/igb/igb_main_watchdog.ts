@@ -17,7 +17,7 @@ import { igb_check_downshift, igb_get_phy_info, igb_read_phy_reg } from './e1000
 import { __IGB_DOWN, __IGB_RESETTING, IGB_FLAG_HAS_MSIX, type igb_adapter, igb_desc_unused, stateHas } from './igb.ts';
 import { igb_reinit_locked } from './igb_main_reset.ts';
 import { igb_update_stats } from './igb_main_stats.ts';
-import { igb_ptp_rx_hang } from './igb_ptp.ts';
+import { igb_ptp_rx_hang, igb_ptp_tx_hang } from './igb_ptp.ts';
 
 const WATCHDOG_SECONDS = 2;
 const RECEIVER_STATUS_ATTEMPTS = 20;
@@ -47,6 +47,7 @@ export function igb_watchdog_task(adapter: igb_adapter): void {
   if (!checkTxRings(adapter)) return;
   interruptStarvedRings(adapter);
   igb_ptp_rx_hang(adapter);
+  igb_ptp_tx_hang(adapter);
   rearm(adapter, 'watchdog_timer');
 }
 
