@@ -100,7 +100,7 @@ describe('the register table', () => {
     const driver = new T.TestDriver();
     expect(() => driver.read(0x7ffc)).toThrow(RegisterError);
     expect(() => driver.read(0x7ffc)).toThrow('nic: no register at register offset 0x7ffc');
-    expect(() => driver.write(0x0008, 1)).toThrow('nic: write to read-only STATUS at register offset 0x8');
+    expect(() => driver.write(0x1048, 1)).toThrow('nic: write to read-only FRTIMER at register offset 0x1048');
     expect(() => driver.read(0xa004)).toThrow('nic: read of write-only UTA[1] at register offset 0xa004');
     expect(() => driver.read(0x0002)).toThrow(RegisterError);
   });

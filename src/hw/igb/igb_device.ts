@@ -223,7 +223,7 @@ export class IgbDevice implements PciDevice, Port {
   /** STATUS: link, speed and mastership as they are now. */
   status(): number {
     const control = this.registers.get(R.E1000_CTRL);
-    let status = 0x80000401;
+    let status = 0x80000001 | (this.registers.get(R.E1000_STATUS) & D.E1000_STATUS_PHYRA);
     if ((control & D.E1000_CTRL_GIO_MASTER_DISABLE) === 0) status |= D.E1000_STATUS_GIO_MASTER_ENABLE;
     if (this.linkUp) status |= D.E1000_STATUS_LU;
     if (this.tx.buffer.pausedUntil > this.simulation.now) status |= D.E1000_STATUS_TXOFF;
@@ -236,6 +236,7 @@ export class IgbDevice implements PciDevice, Port {
     if ((value & (D.E1000_CTRL_RST | D.E1000_CTRL_DEV_RST)) !== 0) this.#reset(time);
     else if ((value & D.E1000_CTRL_PHY_RST) !== 0) {
       this.phy.hardReset(time);
+      this.registers.set(R.E1000_STATUS, this.registers.get(R.E1000_STATUS) | D.E1000_STATUS_PHYRA);
       this.registers.set(R.E1000_CTRL, value & ~D.E1000_CTRL_PHY_RST);
     }
     this.updateLink();

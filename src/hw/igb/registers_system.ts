@@ -1,4 +1,5 @@
 /** Registers of the port as a whole: control and status, EEPROM, PHY, PCIe, interrupts, and the clock. */
+import { E1000_STATUS_PHYRA } from './e1000_defines.ts';
 import * as R from './e1000_regs.ts';
 import type { RegisterRow } from './register_file.ts';
 import { onArrival, row } from './register_rows.ts';
@@ -11,8 +12,9 @@ export const general: readonly RegisterRow[] = [
     issued: onArrival,
     effect: 'a write may reset the port (RST) or the PHY (PHY_RST), and changes the link',
   }),
-  row('STATUS', R.E1000_STATUS, 'RO', 'device status: link, speed, master enable', {
+  row('STATUS', R.E1000_STATUS, 'RW', 'device status: link, speed, master enable; of its bits only PHYRA can be written', {
     reset: 0x80080481,
+    writable: E1000_STATUS_PHYRA,
     read: (device) => device.status(),
     effect: 'shows the state at the time of the read',
   }),

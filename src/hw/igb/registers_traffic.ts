@@ -55,7 +55,7 @@ export const receive: readonly RegisterRow[] = [
     effect: 'moves the ring',
   }),
   queueRow('RDLEN', 'rx', 0x08, 'RW', 'descriptor ring length in bytes', {
-    writable: 0x000fff80,
+    writable: 0x000ffff0,
     written: (device, i) => device.rx.ringWritten(i),
     effect: 'resizes the ring',
   }),
@@ -137,7 +137,7 @@ export const transmit: readonly RegisterRow[] = [
     effect: 'moves the ring',
   }),
   queueRow('TDLEN', 'tx', 0x08, 'RW', 'descriptor ring length in bytes', {
-    writable: 0x000fff80,
+    writable: 0x000ffff0,
     written: (device, i) => device.tx.ringWritten(i),
     effect: 'resizes the ring',
   }),

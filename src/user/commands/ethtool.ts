@@ -1,4 +1,4 @@
-/** ethtool: -K (offloads), -G (rings), -C (coalescing), -L (channels); -k -g -c -l -a -i -S -T show them (ethtool_show.ts). */
+/** ethtool: -K (offloads), -G (rings), -C (coalescing), -L (channels); -t (self-test); -k -g -c -l -a -i -S -T show them (ethtool_show.ts). */
 import { kernel } from '../../kernel/current.ts';
 import type { ethtool_ops } from '../../kernel/include/linux/ethtool.ts';
 import {
@@ -30,6 +30,7 @@ import {
   showSettings,
   showStatistics,
 } from './ethtool_show.ts';
+import { selfTest } from './ethtool_test.ts';
 import { showTimestamping } from './ethtool_timestamping.ts';
 
 /** Short names of -K, with the long ones of -k. */
@@ -52,7 +53,6 @@ function deviceNamed(name: string): net_device {
   return dev;
 }
 
-// biome-ignore lint/correctness/useYield: a command may sleep, this one need not
 export function* ethtool(words: readonly string[], out: Output): Sleeping<number> {
   const [, option = '', name = '', ...rest] = words;
   if (words.length === 2 && !option.startsWith('-')) {
@@ -61,10 +61,11 @@ export function* ethtool(words: readonly string[], out: Output): Sleeping<number
   }
   const action = ACTIONS[option];
   if (action === undefined) refuse('ethtool', option, `one of ${Object.keys(ACTIONS).join(' ')}`);
-  return action(deviceNamed(name), rest, out);
+  const result = action(deviceNamed(name), rest, out);
+  return typeof result === 'number' ? result : yield* result;
 }
 
-type Action = (dev: net_device, words: readonly string[], out: Output) => number;
+type Action = (dev: net_device, words: readonly string[], out: Output) => number | Sleeping<number>;
 
 const ACTIONS: Readonly<Record<string, Action>> = {
   '-K': setFeatures,
@@ -86,6 +87,8 @@ const ACTIONS: Readonly<Record<string, Action>> = {
   '--show-channels': view(showChannels),
   '-T': view(showTimestamping),
   '--show-time-stamping': view(showTimestamping),
+  '-t': selfTest,
+  '--test': selfTest,
   '-a': view(showPause),
   '--show-pause': view(showPause),
   '-i': view(showDriver),

@@ -1,5 +1,6 @@
 /** include/linux/ethtool.h: what `ethtool` asks a driver. Every operation is optional; without it the answer is -EOPNOTSUPP. */
 import type { net_device } from './netdevice.ts';
+import type { Sleeping } from './sched.ts';
 
 export interface ethtool_ringparam { rx_pending: number; tx_pending: number; rx_max_pending: number; tx_max_pending: number } // biome-ignore format: short
 export interface ethtool_coalesce { rx_coalesce_usecs: number; tx_coalesce_usecs: number; rx_max_coalesced_frames: number; tx_max_coalesced_frames: number } // biome-ignore format: short
@@ -12,6 +13,12 @@ export interface ethtool_rxfh_param { hfunc: string; indir: number[]; key: Uint8
 
 /** What can be stamped: SO_TIMESTAMPING's flags, the clock's number (-1: none), and as bit sets tx_type and rx_filter of SIOCSHWTSTAMP. */
 export interface kernel_ethtool_ts_info { so_timestamping: number; phc_index: number; tx_types: number; rx_filters: number } // biome-ignore format: short
+
+export const ETH_TEST_FL_OFFLINE = 1 << 0;
+export const ETH_TEST_FL_FAILED = 1 << 1;
+export const ETH_TEST_FL_EXTERNAL_LB = 1 << 2;
+export const ETH_TEST_FL_EXTERNAL_LB_DONE = 1 << 3;
+export interface ethtool_test { flags: number } // biome-ignore format: short
 
 export interface ethtool_ops {
   get_drvinfo?(dev: net_device): ethtool_drvinfo;
@@ -32,5 +39,6 @@ export interface ethtool_ops {
   get_rxfh?(dev: net_device): ethtool_rxfh_param;
   set_rxfh?(dev: net_device, indir: readonly number[] | null, key: Uint8Array | null): number;
   get_ts_info?(dev: net_device): kernel_ethtool_ts_info;
-  self_test?(dev: net_device, offline: boolean): [name: string, result: number][];
+  /** Names and results of `ethtool -t`, in the driver's order; sets ETH_TEST_FL_FAILED in `test.flags`. */
+  self_test?(dev: net_device, test: ethtool_test): Sleeping<[name: string, result: number][]>;
 }

@@ -5,10 +5,12 @@
  * Simplified: the timer always runs at the late end of that window; Linux runs it earlier if another timer interrupt falls into it.
  */
 import { this_cpu } from '../../../machine/cpu.ts';
-import { type Sleeping, TASK_INTERRUPTIBLE, type task_struct } from '../../include/linux/sched.ts';
+import { NSEC_PER_USEC } from '../../../sim/time.ts';
+import { type Sleeping, TASK_INTERRUPTIBLE, TASK_UNINTERRUPTIBLE, type task_struct } from '../../include/linux/sched.ts';
 import { EINTR } from '../../uapi/errno.ts';
-import { current, schedule, set_current_state, signal_pending, try_to_wake_up } from '../sched.ts';
+import { current, schedule, schedule_timeout, set_current_state, signal_pending, try_to_wake_up } from '../sched.ts';
 import { HRTIMER_NORESTART, hrtimer, hrtimer_cancel, hrtimer_start } from './hrtimer.ts';
+import { jiffies_to_msecs, msecs_to_jiffies } from './timer.ts';
 
 /** task_struct.timer_slack_ns of tasks without real-time priority. */
 export const TIMER_SLACK_NS = 50_000;
@@ -42,6 +44,19 @@ export function* schedule_hrtimeout_range(expires: number | null, delta: number)
   yield* schedule();
   hrtimer_cancel(sleeper.timer);
   return sleeper.fired ? 0 : -EINTR;
+}
+
+/** Sleeps for between `min` and `max` µs: usleep_range() as it really sleeps. */
+export function* usleep_range_state(min: number, max: number): Sleeping<void> {
+  const expires = this_cpu.clock + min * NSEC_PER_USEC;
+  set_current_state(TASK_UNINTERRUPTIBLE);
+  yield* schedule_hrtimeout_range(expires, (max - min) * NSEC_PER_USEC);
+}
+
+/** Sleeps for `ms`, rounded up to jiffies; what is left when a signal came. */
+export function* msleep_interruptible(ms: number): Sleeping<number> {
+  set_current_state(TASK_INTERRUPTIBLE);
+  return jiffies_to_msecs(yield* schedule_timeout(msecs_to_jiffies(ms) + 1));
 }
 
 /** nanosleep() for `ns`. */

@@ -1,5 +1,8 @@
 /** The recorded register accesses of the real driver (test/fixtures/linux/igb), and a device that expects exactly them. */
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { gunzipSync } from 'node:zlib';
+import type { PciSlot } from '../../../../src/machine/machine.ts';
 import type { PciDevice } from '../../../../src/machine/pci.ts';
 
 export interface Access {
@@ -9,8 +12,9 @@ export interface Access {
   readonly value: number;
 }
 
-export function loadRecording(name: 'probe' | 'open' | 'link' | 'hwtstamp-v2' | 'hwtstamp-v1' | 'phc'): Access[] {
-  const text = readFileSync(new URL(`../../../fixtures/linux/igb/${name}.txt`, import.meta.url), 'utf8');
+export function loadRecording(name: 'probe' | 'open' | 'link' | 'hwtstamp-v2' | 'hwtstamp-v1' | 'phc' | 'self-test'): Access[] {
+  const file = new URL(`../../../fixtures/linux/igb/${name}.txt`, import.meta.url);
+  const text = name === 'self-test' ? gunzipSync(readFileSync(`${fileURLToPath(file)}.gz`)).toString() : readFileSync(file, 'utf8');
   const accesses: Access[] = [];
   for (const line of text.split('\n')) {
     if (line === '' || line.startsWith('#')) continue;
@@ -53,7 +57,7 @@ export class ReplayedDevice implements PciDevice {
     return this.#expected.length - this.#next;
   }
 
-  attach(): void {}
+  attach(_slot: PciSlot): void {}
 
   readl(offset: number): number {
     const expected = this.#take(false, offset);

@@ -3,7 +3,7 @@
  * Only the 82576 with its internal copper PHY is driven; where the C driver asks which part it has, nothing is asked here.
  */
 
-import { E1000_STATUS } from '../../../../../../hw/igb/e1000_regs.ts';
+import { E1000_CTRL, E1000_STATUS } from '../../../../../../hw/igb/e1000_regs.ts';
 import type { PciSlot } from '../../../../../../machine/machine.ts';
 import { WIDE } from '../../../../../../sim/wide.ts';
 import { readl, writel } from '../../../../../include/linux/io.ts';
@@ -167,8 +167,13 @@ export class e1000_hw {
   }
 }
 
+const ALL_ONES = 0xffffffff;
+
+/** All ones may mean that the device is gone: then CTRL would read as all ones, too. */
 export function rd32(hw: e1000_hw, reg: number): number {
-  return readl(hw.hw_addr, reg);
+  const value = readl(hw.hw_addr, reg);
+  if (value === ALL_ONES && reg !== E1000_CTRL) readl(hw.hw_addr, E1000_CTRL);
+  return value;
 }
 
 export function wr32(hw: e1000_hw, reg: number, value: number): void {

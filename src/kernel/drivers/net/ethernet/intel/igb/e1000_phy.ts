@@ -102,6 +102,15 @@ export function igb_phy_hw_reset(hw: e1000_hw): number {
 
 export const igb_reset_phy = igb_phy_hw_reset;
 
+/** A reset by the PHY's own register. */
+export function igb_phy_sw_reset(hw: e1000_hw): number {
+  const control = igb_read_phy_reg(hw, D.PHY_CONTROL);
+  if (control < 0) return control;
+  const result = igb_write_phy_reg(hw, D.PHY_CONTROL, control | D.MII_CR_RESET);
+  udelay(1);
+  return result;
+}
+
 export function igb_power_up_phy_copper(hw: e1000_hw): void {
   igb_write_phy_reg(hw, D.PHY_CONTROL, igb_read_phy_reg(hw, D.PHY_CONTROL) & ~D.MII_CR_POWER_DOWN);
 }

@@ -294,6 +294,8 @@ export class igb_adapter {
   last_rx_ptp_check = 0;
   last_rx_timestamp = 0;
   readonly tstamp_config: hwtstamp_config = { flags: 0, tx_type: HWTSTAMP_TX_OFF, rx_filter: HWTSTAMP_FILTER_NONE };
+  /** Causes that the interrupt test has seen. */
+  test_icr = 0;
   tx_hwtstamp_timeouts = 0;
   tx_hwtstamp_skipped = 0;
   rx_hwtstamp_cleared = 0;

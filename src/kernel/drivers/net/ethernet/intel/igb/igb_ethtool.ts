@@ -1,6 +1,6 @@
 /**
  * drivers/net/ethernet/intel/igb/igb_ethtool.c: what `ethtool` shows and changes: driver, link, rings, coalescing, channels, pause.
- * Simplified: no self-test, register dump, EEPROM access, wake-up, LED, or receive flow rules.
+ * Simplified: no register dump, EEPROM access, wake-up, LED, or receive flow rules.
  */
 import * as D from '../../../../../../hw/igb/e1000_defines.ts';
 import { E1000_STATUS } from '../../../../../../hw/igb/e1000_regs.ts';
@@ -36,6 +36,7 @@ import {
 } from './igb.ts';
 import { igb_get_rxfh, igb_get_rxfh_indir_size, igb_set_rxfh } from './igb_ethtool_rss.ts';
 import { igb_get_ethtool_stats } from './igb_ethtool_stats.ts';
+import { igb_diag_test } from './igb_ethtool_test.ts';
 import { igb_setup_srrctl } from './igb_main_config.ts';
 import { igb_reinit_queues } from './igb_main_open.ts';
 import { igb_down, igb_reset, igb_up } from './igb_main_reset.ts';
@@ -278,4 +279,5 @@ export const igb_ethtool_ops: ethtool_ops = {
   get_rxfh: igb_get_rxfh,
   set_rxfh: igb_set_rxfh,
   get_ts_info: igb_get_ts_info,
+  self_test: igb_diag_test,
 };
