@@ -8,7 +8,11 @@
  * Simplified: loops of epolls that watch each other are refused only directly (an epoll in itself); Linux searches the whole graph.
  */
 import { this_cpu } from '../../machine/cpu.ts';
+import { NSEC_PER_USEC } from '../../sim/time.ts';
+import { kernel } from '../current.ts';
 import { type Sleeping, TASK_INTERRUPTIBLE, wait_queue_entry, wait_queue_head, waitqueue_active } from '../include/linux/sched.ts';
+import { INT_MAX } from '../include/linux/types.ts';
+import type { socket } from '../include/net/sock.ts';
 import {
   __wake_up,
   add_wait_queue_exclusive,
@@ -19,6 +23,7 @@ import {
   wake_up,
 } from '../kernel/sched.ts';
 import { schedule_hrtimeout_range } from '../kernel/time/sleep_timeout.ts';
+import { BUSY_POLL_BUDGET, napi_busy_loop, net_busy_loop_on } from '../net/core/dev_busy_poll.ts';
 import { EBADF, EEXIST, EINTR, EINVAL, ENOENT, EPERM } from '../uapi/errno.ts';
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM } from '../uapi/socket.ts';
 import {
@@ -50,6 +55,17 @@ export const EPOLLET = 1 << 31;
 const EP_PRIVATE_BITS = EPOLLWAKEUP | EPOLLONESHOT | EPOLLET | EPOLLEXCLUSIVE;
 const EPOLLINOUT_BITS = POLLIN | POLLOUT;
 const EPOLLEXCLUSIVE_OK_BITS = EPOLLINOUT_BITS | POLLERR | POLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE;
+
+/** ioctls of an epoll, by their numbers on x86-64. */
+export const EPIOCSPARAMS = 0x4008_8a01;
+export const EPIOCGPARAMS = 0x8008_8a02;
+
+/** Busy polling of an epoll; times in µs. */
+export interface epoll_params {
+  busy_poll_usecs: number;
+  busy_poll_budget: number;
+  prefer_busy_poll: number;
+}
 
 export interface epoll_event {
   events: number;
@@ -99,10 +115,16 @@ class eventpoll {
   readonly poll_wait = new wait_queue_head();
   readonly items: epitem[] = [];
   readonly rdllist: epitem[] = [];
+  /** Busy polling: the NAPI instance of a socket that became ready, and what EPIOCSPARAMS set (0: net.core.busy_poll, the default budget). */
+  napi_id = 0;
+  busy_poll_usecs = 0;
+  busy_poll_budget = 0;
+  prefer_busy_poll = false;
 }
 
 const eventpoll_fops: file_operations = {
   poll: ep_eventpoll_poll,
+  unlocked_ioctl: ep_eventpoll_ioctl,
   // biome-ignore lint/correctness/useYield: a release that never waits
   *release(opened) {
     const ep = opened.private_data as eventpoll;
@@ -156,6 +178,7 @@ function ep_insert(ep: eventpoll, target: file, fd: number, event: epoll_event):
   item.event.events |= POLLERR | POLLHUP;
   target.f_ep.push(item);
   ep.items.push(item);
+  ep_set_busy_poll_napi_id(item);
   if (ep_item_poll(item, true) !== 0) markReady(item);
   return 0;
 }
@@ -193,6 +216,7 @@ function ep_poll_callback(item: epitem, key: number): boolean {
   // A one-shot item that was reported stays silent until it is armed again.
   if ((events & ~EP_PRIVATE_BITS) === 0) return false;
   if (key !== 0 && (key & events) === 0) return false;
+  ep_set_busy_poll_napi_id(item);
   const sleepers = waitqueue_active(item.ep.wq);
   markReady(item);
   return (events & EPOLLEXCLUSIVE) === 0 || sleepers;
@@ -214,10 +238,53 @@ function* ep_poll(ep: eventpoll, maxevents: number, timeout_ms: number): Sleepin
   for (;;) {
     const events = ep_send_events(ep, maxevents);
     if (events.length > 0 || timedOut) return events;
+    if (yield* ep_busy_loop(ep)) continue;
     if (signal_pending(current())) return -EINTR;
     timedOut = yield* ep_schedule_timeout(ep, expires, timeoutNs === null ? 0 : select_estimate_accuracy(timeoutNs));
   }
 }
+
+/* Busy polling */
+
+const ep_busy_loop_on = (ep: eventpoll): boolean => ep.busy_poll_usecs !== 0 || net_busy_loop_on();
+
+/** Polls the NAPI instance that sockets became ready by; true when something is ready now. One that brought nothing is forgotten. */
+function* ep_busy_loop(ep: eventpoll): Sleeping<boolean> {
+  if (ep.napi_id === 0 || !ep_busy_loop_on(ep)) return false;
+  const usecs = ep.busy_poll_usecs || kernel().init_net.core.busy_poll;
+  const end = this_cpu.clock + usecs * NSEC_PER_USEC;
+  const done = (): boolean => ep.rdllist.length > 0 || this_cpu.clock > end;
+  yield* napi_busy_loop(ep.napi_id, done, ep.prefer_busy_poll, ep.busy_poll_budget || BUSY_POLL_BUDGET);
+  if (ep.rdllist.length > 0) return true;
+  ep.napi_id = 0;
+  return false;
+}
+
+function ep_set_busy_poll_napi_id(item: epitem): void {
+  if (!ep_busy_loop_on(item.ep) || item.file.f_op.isSocket !== true) return;
+  const { sk_napi_id } = (item.file.private_data as socket).sk!;
+  if (sk_napi_id !== 0) item.ep.napi_id = sk_napi_id;
+}
+
+/** EPIOCSPARAMS, EPIOCGPARAMS */
+function ep_eventpoll_ioctl(opened: file, cmd: number, arg: unknown): number {
+  const ep = opened.private_data as eventpoll;
+  const params = arg as epoll_params;
+  if (cmd === EPIOCGPARAMS) {
+    params.busy_poll_usecs = ep.busy_poll_usecs;
+    params.busy_poll_budget = ep.busy_poll_budget;
+    params.prefer_busy_poll = ep.prefer_busy_poll ? 1 : 0;
+    return 0;
+  }
+  if (cmd !== EPIOCSPARAMS) return -EINVAL;
+  if (params.prefer_busy_poll > 1 || params.busy_poll_usecs > INT_MAX) return -EINVAL;
+  ep.busy_poll_usecs = params.busy_poll_usecs;
+  ep.busy_poll_budget = params.busy_poll_budget;
+  ep.prefer_busy_poll = params.prefer_busy_poll !== 0;
+  return 0;
+}
+
+/* Waiting */
 
 /** True when the time is over. */
 function* ep_schedule_timeout(ep: eventpoll, expires: number | null, slack: number): Sleeping<boolean> {

@@ -12,8 +12,9 @@ import {
 } from '../include/linux/sched.ts';
 import { add_wait_queue, current, remove_wait_queue, set_current_state, signal_pending, try_to_wake_up } from '../kernel/sched.ts';
 import { schedule_hrtimeout_range, TIMER_SLACK_NS } from '../kernel/time/sleep_timeout.ts';
+import { busy_loop_timeout, cpu_relax, net_busy_loop_on } from '../net/core/dev_busy_poll.ts';
 import { EINTR, EINVAL } from '../uapi/errno.ts';
-import { POLLERR, POLLHUP, POLLNVAL } from '../uapi/socket.ts';
+import { POLL_BUSY_LOOP, POLLERR, POLLHUP, POLLNVAL } from '../uapi/socket.ts';
 import { fdget, type poll_table, vfs_poll } from './file.ts';
 
 export interface pollfd {
@@ -35,12 +36,19 @@ class poll_wqueues implements poll_table {
   readonly polling_task: task_struct;
   readonly #entries: wait_queue_entry[] = [];
   triggered = false;
+  /** Waiters are registered in the first pass only, and not if it will not sleep. */
+  registering: boolean;
+  /** POLL_BUSY_LOOP while sockets are to busy-poll, and whether one of them can. */
+  busyFlag = 0;
+  canBusyLoop = false;
 
-  constructor(task: task_struct) {
+  constructor(task: task_struct, registering: boolean) {
     this.polling_task = task;
+    this.registering = registering;
   }
 
   _qproc(wq: wait_queue_head): void {
+    if (!this.registering) return;
     const key = this._key;
     const entry = new wait_queue_entry(null, (_entry, event) => this.#pollwake(key, event));
     this.#entries.push(entry);
@@ -61,8 +69,8 @@ class poll_wqueues implements poll_table {
 /** `timeout_msecs` negative: for ever. Returns how many descriptors have events, or a negative errno. */
 export function* do_sys_poll(fds: readonly pollfd[], timeout_msecs: number): Sleeping<number> {
   if (fds.length > MAX_FDS) return -EINVAL;
-  const table = new poll_wqueues(current());
   const timeoutNs = timeout_msecs < 0 ? null : timeout_msecs * 1_000_000;
+  const table = new poll_wqueues(current(), timeoutNs !== 0);
   const count = yield* do_poll(fds, table, timeoutNs);
   table.poll_freewait();
   return count;
@@ -72,36 +80,45 @@ function* do_poll(fds: readonly pollfd[], table: poll_wqueues, timeoutNs: number
   const expires = timeoutNs === null ? null : this_cpu.clock + timeoutNs;
   const slack = timeoutNs === null ? 0 : select_estimate_accuracy(timeoutNs);
   let timedOut = timeoutNs === 0;
-  // Waiters are registered in the first pass only, and not if it will not sleep.
-  let wait: poll_wqueues | null = timedOut ? null : table;
+  const busyStart = this_cpu.clock;
+  table.busyFlag = net_busy_loop_on() ? POLL_BUSY_LOOP : 0;
   for (;;) {
-    const count = pollAll(fds, wait);
-    wait = null;
+    table.canBusyLoop = false;
+    const count = pollAll(fds, table);
+    table.registering = false;
     if (count > 0 || timedOut) return count;
     if (signal_pending(current())) return -EINTR;
+    if (table.canBusyLoop && !busy_loop_timeout(busyStart)) {
+      yield* cpu_relax();
+      continue;
+    }
+    table.busyFlag = 0;
     timedOut = !(yield* poll_schedule_timeout(table, expires, slack));
   }
 }
 
-function pollAll(fds: readonly pollfd[], wait: poll_wqueues | null): number {
+function pollAll(fds: readonly pollfd[], table: poll_wqueues): number {
   let count = 0;
   for (const entry of fds) {
-    const mask = do_pollfd(entry, wait);
+    const mask = do_pollfd(entry, table);
     entry.revents = mask;
     if (mask === 0) continue;
     count++;
-    wait = null;
+    table.registering = false;
+    table.busyFlag = 0;
   }
   return count;
 }
 
-function do_pollfd(entry: pollfd, wait: poll_wqueues | null): number {
+function do_pollfd(entry: pollfd, table: poll_wqueues): number {
   if (entry.fd < 0) return 0;
   const opened = fdget(entry.fd);
   if (opened === null) return POLLNVAL;
   const filter = entry.events | POLLERR | POLLHUP;
-  if (wait !== null) wait._key = filter;
-  return vfs_poll(opened, wait) & filter;
+  table._key = filter | table.busyFlag;
+  const mask = vfs_poll(opened, table);
+  if ((mask & table.busyFlag) !== 0) table.canBusyLoop = true;
+  return mask & filter;
 }
 
 /** False when the time is over. */

@@ -8,7 +8,8 @@ import type { Sleeping } from '../include/linux/sched.ts';
 import type { net } from '../include/net/net_namespace.ts';
 import { type msghdr, type net_proto_family, sock_net, socket } from '../include/net/sock.ts';
 import { EAFNOSUPPORT, EBADF, EINVAL, ENOIOCTLCMD, ENOTSOCK } from '../uapi/errno.ts';
-import { MSG_DONTWAIT, O_NONBLOCK } from '../uapi/socket.ts';
+import { MSG_DONTWAIT, O_NONBLOCK, POLL_BUSY_LOOP } from '../uapi/socket.ts';
+import { sk_busy_poll_once, sk_can_busy_loop } from './core/dev_busy_poll.ts';
 import { dev_ioctl, type ifreq } from './core/dev_ioctl.ts';
 
 const NPROTO = 46;
@@ -112,8 +113,13 @@ function* sock_read_iter(opened: file, msg: msghdr): Sleeping<number> {
 
 function sock_poll(opened: file, wait: poll_table | null): number {
   const sock = opened.private_data as socket;
+  let flag = 0;
+  if (sk_can_busy_loop(sock.sk!)) {
+    if (wait !== null && (wait._key & POLL_BUSY_LOOP) !== 0) sk_busy_poll_once(sock.sk!);
+    flag = POLL_BUSY_LOOP;
+  }
   poll_wait(sock.wq, wait);
-  return sock.ops.poll(sock);
+  return sock.ops.poll(sock) | flag;
 }
 
 /** The option's value, where C writes it to the user's memory; negative: an errno. */

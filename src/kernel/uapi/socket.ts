@@ -50,6 +50,8 @@ export const SO_PEEK_OFF = 42;
 export const SO_PROTOCOL = 38;
 export const SO_DOMAIN = 39;
 export const SO_BUSY_POLL = 46;
+export const SO_PREFER_BUSY_POLL = 69;
+export const SO_BUSY_POLL_BUDGET = 70;
 export const SCM_TIMESTAMPING_PKTINFO = 58;
 export const SO_MAX_PACING_RATE = 47;
 export const SO_INCOMING_CPU = 49;
@@ -103,6 +105,8 @@ export const POLLRDBAND = 0x080;
 export const POLLWRNORM = 0x100;
 export const POLLWRBAND = 0x200;
 export const POLLRDHUP = 0x2000;
+/** Not for programs: poll() asks sockets to busy-poll, and they tell that they can. */
+export const POLL_BUSY_LOOP = 0x8000;
 
 export const SIOCINQ = 0x541b;
 export const SIOCOUTQ = 0x5411;

@@ -163,6 +163,8 @@ export const NAPI_STATE_SCHED = 1 << 0;
 export const NAPI_STATE_MISSED = 1 << 1;
 export const NAPI_STATE_DISABLE = 1 << 2;
 export const NAPI_STATE_NPSVC = 1 << 3;
+export const NAPI_STATE_IN_BUSY_POLL = 1 << 6;
+export const NAPI_STATE_PREFER_BUSY_POLL = 1 << 7;
 
 /** struct napi_struct with its gro_node. */
 export class napi_struct {

@@ -10,7 +10,7 @@ import type { siphash_key_t } from '../../lib/siphash.ts';
 import { snmp4_icmp_list, snmp4_ipstats_list, snmp4_net_list, snmp4_tcp_list, snmp4_udp_list } from '../../uapi/snmp.ts';
 import { type in_ifaddr, ipv4_devconf } from '../linux/inetdevice.ts';
 import type { linkwatchState } from '../linux/linkwatch.ts';
-import type { net_device, netdevice_notifier, packet_type } from '../linux/netdevice.ts';
+import type { napi_struct, net_device, netdevice_notifier, packet_type } from '../linux/netdevice.ts';
 import type { nf_hook_ops } from '../linux/netfilter.ts';
 import type { sk_buff, sk_buff_head } from '../linux/skbuff.ts';
 import type { dst_entry } from './dst.ts';
@@ -326,6 +326,8 @@ export class net {
   nextCookie = 1;
   nextInode = 0;
   nextNapiId = 8193;
+  /** NAPI instances by id: napi_by_id(). */
+  readonly napi_hash = new Map<number, napi_struct>();
   nextIfindex = 1;
 
   constructor(owner: Kernel) {

@@ -290,7 +290,10 @@ export class sock {
   sk_mark = 0;
   sk_txhash = WIDE;
   sk_napi_id = 0;
+  /** SO_BUSY_POLL in µs, SO_PREFER_BUSY_POLL, and SO_BUSY_POLL_BUDGET (0: the default). */
   sk_ll_usec = 0;
+  sk_prefer_busy_poll = false;
+  sk_busy_poll_budget = 0;
   sk_rcvlowat = 1;
   sk_rcvtimeo = MAX_SCHEDULE_TIMEOUT;
   sk_sndtimeo = MAX_SCHEDULE_TIMEOUT;

@@ -37,6 +37,7 @@ import {
   SOCK_STREAM,
 } from '../../uapi/socket.ts';
 import { TCP_ESTABLISHED, TCP_LISTEN, TCP_SYN_SENT } from '../../uapi/tcp.ts';
+import { sk_busy_loop, sk_can_busy_loop } from './dev_busy_poll.ts';
 import { consume_skb, kfree_skb_reason } from './skbuff.ts';
 
 /** The first packet of `queue` (or, peeking with SO_PEEK_OFF, the one that holds the offset); taken out unless peeking. */
@@ -110,6 +111,10 @@ export function* __skb_recv_datagram(sk: sock, queue: sk_buff_head, flags: numbe
   for (;;) {
     const skb = __skb_try_recv_datagram(sk, queue, flags);
     if (skb !== null) return skb;
+    if (sk_can_busy_loop(sk)) {
+      yield* sk_busy_loop(sk, (flags & MSG_DONTWAIT) !== 0);
+      if (!skb_queue_empty(queue)) continue;
+    }
     if (timeo === 0) return -EAGAIN;
     timeo = yield* __skb_wait_for_more_packets(sk, queue, timeo, null);
     if (timeo < 0) return timeo;

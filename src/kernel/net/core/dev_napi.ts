@@ -8,8 +8,10 @@ import { NET_RX_SOFTIRQ } from '../../include/linux/interrupt.ts';
 import {
   NAPI_POLL_WEIGHT,
   NAPI_STATE_DISABLE,
+  NAPI_STATE_IN_BUSY_POLL,
   NAPI_STATE_MISSED,
   NAPI_STATE_NPSVC,
+  NAPI_STATE_PREFER_BUSY_POLL,
   NAPI_STATE_SCHED,
   napi_struct,
   type net_device,
@@ -36,6 +38,7 @@ export function netif_napi_add(
   napi.defer_hard_irqs = dev.napi_defer_hard_irqs;
   napi.timer = new hrtimer(() => napi_watchdog(napi), false, 'napi_watchdog');
   dev.napi_list.push(napi);
+  dev.nd_net.napi_hash.set(napi.napi_id, napi);
   return napi;
 }
 
@@ -43,6 +46,7 @@ export function netif_napi_del(napi: napi_struct): void {
   const list = napi.dev.napi_list;
   const index = list.indexOf(napi);
   if (index >= 0) list.splice(index, 1);
+  napi.dev.nd_net.napi_hash.delete(napi.napi_id);
   flush_gro_hash(napi);
 }
 
@@ -99,7 +103,7 @@ export function __napi_schedule(napi: napi_struct): void {
 /** The deferral of interrupts is over. */
 function napi_watchdog(napi: napi_struct): boolean {
   if ((napi.state & (NAPI_STATE_DISABLE | NAPI_STATE_SCHED)) === 0) {
-    napi.state |= NAPI_STATE_SCHED;
+    napi.state = (napi.state | NAPI_STATE_SCHED) & ~NAPI_STATE_PREFER_BUSY_POLL;
     __napi_schedule(napi);
   }
   return HRTIMER_NORESTART;
@@ -185,6 +189,11 @@ function __napi_poll(napi: napi_struct): number {
     napi_complete(napi);
     return work;
   }
+  // A reader that prefers to poll gets its turn, if the timer looks after the instance meanwhile.
+  if ((napi.state & NAPI_STATE_PREFER_BUSY_POLL) !== 0) {
+    if (napi_complete_done(napi, work)) napi_schedule(napi);
+    return work;
+  }
   // What has been held for longer than a tick goes up; a tick of more than a millisecond is too long to wait for.
   gro_flush_normal(napi, HZ() >= 1000);
   if (!napi.scheduled) napi.wantsRepoll = true;
@@ -195,7 +204,8 @@ export const napi_complete = (napi: napi_struct): boolean => napi_complete_done(
 
 /** The driver has no more work; true when it may enable its interrupt again. */
 export function napi_complete_done(napi: napi_struct, work_done: number): boolean {
-  if ((napi.state & NAPI_STATE_NPSVC) !== 0) return false;
+  // Who busy-polls calls once more at its end.
+  if ((napi.state & (NAPI_STATE_NPSVC | NAPI_STATE_IN_BUSY_POLL)) !== 0) return false;
   let timeout = 0;
   let interruptsOn = true;
   if (work_done > 0) {
@@ -210,11 +220,11 @@ export function napi_complete_done(napi: napi_struct, work_done: number): boolea
   gro_flush_normal(napi, timeout > 0);
   if ((napi.state & NAPI_STATE_MISSED) !== 0) {
     // It was scheduled while it was polled: it stays scheduled and is polled once more.
-    napi.state &= ~NAPI_STATE_MISSED;
+    napi.state &= ~(NAPI_STATE_MISSED | NAPI_STATE_PREFER_BUSY_POLL);
     __napi_schedule(napi);
     return false;
   }
-  napi.state &= ~NAPI_STATE_SCHED;
+  napi.state &= ~(NAPI_STATE_SCHED | NAPI_STATE_PREFER_BUSY_POLL);
   if (timeout > 0) hrtimer_start(napi.timer!, this_cpu.clock + timeout);
   return interruptsOn;
 }

@@ -152,6 +152,8 @@ function getBehaviour(sk: sock, optname: number): unknown {
       return sk.sk_tsflags;
     case so.SO_BUSY_POLL:
       return sk.sk_ll_usec;
+    case so.SO_PREFER_BUSY_POLL:
+      return sk.sk_prefer_busy_poll ? 1 : 0;
     case so.SO_MAX_PACING_RATE:
       return sk.sk_max_pacing_rate === SK_PACING_UNLIMITED ? 0xffff_ffff : Math.min(sk.sk_max_pacing_rate, 0xffff_ffff);
     case so.SO_PEEK_OFF:

@@ -74,6 +74,7 @@ export function sock_init_data_uid(parent: socket | null, sk: sock, uid: number)
   const core = sock_net(sk).core;
   sk.sk_rcvbuf = core.sysctl_rmem_default;
   sk.sk_sndbuf = core.sysctl_wmem_default;
+  sk.sk_ll_usec = core.busy_read;
   sk.skc_state = TCP_CLOSE;
   sk.sk_use_task_frag = true;
   sk.sk_socket = parent;

@@ -89,6 +89,8 @@ function setNumber(sk: sock, optname: number, val: number): number {
   return setBuffer(sk, optname, val) ?? setIdentity(sk, optname, val) ?? setBehaviour(sk, optname, val) ?? -ENOPROTOOPT;
 }
 
+const U16_MAX = 0xffff;
+
 const plainFlags = new Map<number, number>([
   [so.SO_DEBUG, SOCK_DBG],
   [so.SO_DONTROUTE, SOCK_LOCALROUTE],
@@ -209,6 +211,13 @@ function setBehaviour(sk: sock, optname: number, val: number): number | undefine
     case so.SO_BUSY_POLL:
       if (val < 0) return -EINVAL;
       sk.sk_ll_usec = val;
+      return 0;
+    case so.SO_PREFER_BUSY_POLL:
+      sk.sk_prefer_busy_poll = val !== 0;
+      return 0;
+    case so.SO_BUSY_POLL_BUDGET:
+      if (val < 0 || val > U16_MAX) return -EINVAL;
+      sk.sk_busy_poll_budget = val;
       return 0;
     case so.SO_MAX_PACING_RATE:
       return setMaxPacingRate(sk, val);

@@ -2,7 +2,7 @@
  * net/ipv4/tcp.c: receiving. `tcp_recvmsg` → `tcp_recvmsg_locked` → `skb_copy_datagram_msg`, `tcp_rcv_space_adjust`, `tcp_eat_recv_skb`, and at the end
  * `tcp_cleanup_rbuf`, which sends an ACK if reading opened the window enough. `tcp_read_sock` hands segments to a function instead (splice).
  *
- * Simplified: no busy polling, no TCP_ZEROCOPY_RECEIVE, no device memory.
+ * Simplified: no TCP_ZEROCOPY_RECEIVE, no device memory.
  */
 import { InvariantError } from '../../../sim/invariant.ts';
 import type { Sleeping } from '../../include/linux/sched.ts';
@@ -59,8 +59,9 @@ import {
   SOL_SOCKET,
   SOL_TCP,
 } from '../../uapi/socket.ts';
-import { TCP_CLOSE, TCP_CM_INQ, TCP_LISTEN } from '../../uapi/tcp.ts';
+import { TCP_CLOSE, TCP_CM_INQ, TCP_ESTABLISHED, TCP_LISTEN } from '../../uapi/tcp.ts';
 import { skb_copy_datagram_msg } from '../core/datagram.ts';
+import { sk_busy_loop, sk_can_busy_loop } from '../core/dev_busy_poll.ts';
 import { __kfree_skb, skb_attempt_defer_free } from '../core/skbuff.ts';
 import { reportsStamp } from '../core/sock_cmsg.ts';
 import { __sk_flush_backlog, lock_sock, release_sock } from '../core/sock_lock.ts';
@@ -312,6 +313,8 @@ export function tcp_inq_hint(sk: sock): number {
 
 export function* tcp_recvmsg(sk: sock, msg: msghdr, flags: number): Sleeping<number> {
   if ((flags & MSG_ERRQUEUE) !== 0) return ip_recv_error(sk, msg);
+  if (sk_can_busy_loop(sk) && sk.sk_receive_queue.next === null && sk.skc_state === TCP_ESTABLISHED)
+    yield* sk_busy_loop(sk, (flags & MSG_DONTWAIT) !== 0);
   const state = new recvState();
   yield* lock_sock(sk);
   const ret = yield* tcp_recvmsg_locked(sk, msg, flags, state);

@@ -170,7 +170,7 @@ function __udp_queue_rcv_skb(sk: sock, skb: sk_buff): number {
   if (inet_sk(sk).skc_daddr !== 0) {
     sk.sk_napi_id = skb.napi_id;
     sk_incoming_cpu_update(sk);
-  }
+  } else if (sk.sk_napi_id === 0) sk.sk_napi_id = skb.napi_id;
   const rc = __udp_enqueue_schedule_skb(sk, skb);
   if (rc >= 0) return 0;
   const network = sock_net(sk);

@@ -23,6 +23,7 @@ import { UDP_MIB_CSUMERRORS, UDP_MIB_INDATAGRAMS, UDP_MIB_INERRORS } from '../..
 import { AF_INET, MSG_DONTWAIT, MSG_ERRQUEUE, MSG_PEEK, MSG_TRUNC } from '../../uapi/socket.ts';
 import { skb_copy_and_csum_datagram_msg, skb_copy_datagram_msg } from '../core/datagram.ts';
 import { __skb_try_recv_from_queue, __skb_wait_for_more_packets, ESHUTDOWN_RECV } from '../core/datagram_recv.ts';
+import { sk_busy_loop, sk_can_busy_loop } from '../core/dev_busy_poll.ts';
 import { consume_skb, kfree_skb, kfree_skb_reason } from '../core/skbuff.ts';
 import { sock_recv_cmsgs } from '../core/sock_cmsg.ts';
 import { __sk_mem_reduce_allocated } from '../core/sock_mem.ts';
@@ -115,6 +116,10 @@ export function* __skb_recv_udp(sk: sock, flags: number): Sleeping<sk_buff | num
     if (error !== 0) return error;
     const skb = takeDatagram(sk, flags);
     if (skb !== null) return skb;
+    if (sk_can_busy_loop(sk)) {
+      yield* sk_busy_loop(sk, (flags & MSG_DONTWAIT) !== 0);
+      if (!skb_queue_empty(sk.sk_receive_queue)) continue;
+    }
     if (timeo === 0) return -EAGAIN;
     timeo = yield* __skb_wait_for_more_packets(sk, sk.sk_receive_queue, timeo, null);
     if (timeo < 0) return skb_queue_empty(queue) && timeo === -ESHUTDOWN_RECV ? 0 : timeo;
