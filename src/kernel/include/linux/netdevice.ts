@@ -7,8 +7,10 @@ import { this_cpu_ptr } from '../../current.ts';
 import type { hrtimer } from '../../kernel/time/hrtimer.ts';
 import type { timer_list } from '../../kernel/time/timer.ts';
 import { page_frag_cache } from '../../mm/page_frag_cache.ts';
+import type { sd_flow_limit } from '../../net/core/dev_flow_limit.ts';
 import type { hwtstamp_config } from '../../uapi/net_tstamp.ts';
 import type { net } from '../net/net_namespace.ts';
+import type { rps_dev_flow_table } from '../net/rps.ts';
 import type { Qdisc } from '../net/sch_generic.ts';
 import { newAddress } from './address.ts';
 import type { device } from './device.ts';
@@ -327,6 +329,8 @@ export class net_device {
   xps_cpus: number[] = [];
   /** RPS: CPUs for the packets of each receive queue; none: the CPU that polled them. */
   readonly rps_cpus: (readonly number[])[] = [];
+  /** RFS: flows of each receive queue. */
+  readonly rps_flow_tables: (rps_dev_flow_table | null)[] = [];
   watchdog_timeo = 0;
   watchdog_timer: timer_list | null = null;
   napi_list: napi_struct[] = [];
@@ -414,6 +418,10 @@ export class softnet_data {
   readonly process_queue = new sk_buff_head();
   readonly input_pkt_queue = new sk_buff_head();
   backlog: napi_struct = null as unknown as napi_struct;
+  /** Packets that were ever put into the backlog, and that were taken from it. */
+  input_queue_tail = 0;
+  input_queue_head = 0;
+  flow_limit: sd_flow_limit | null = null;
   in_net_rx_action = false;
   in_napi_threaded_poll = false;
   /** More frames follow: netdev_xmit_more(). */
@@ -433,5 +441,4 @@ export class softnet_data {
   time_squeeze = 0;
   dropped = 0;
   received_rps = 0;
-  flow_limit_count = 0;
 }

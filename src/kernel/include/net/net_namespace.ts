@@ -21,6 +21,7 @@ import type { inet_hashinfo } from './inet_hashtables.ts';
 import type { inet_peer } from './inetpeer.ts';
 import type { fibState } from './ip_fib.ts';
 import type { neigh_table } from './neighbour.ts';
+import type { rps_dev_flow } from './rps.ts';
 import type { Qdisc_ops } from './sch_generic.ts';
 import type { sock } from './sock.ts';
 import type { tcp_congestion_ops } from './tcp_congestion_ops.ts';
@@ -253,8 +254,13 @@ export class netns_core {
   gro_normal_batch = 8;
   high_order_alloc_disable = 0;
   warnings = 0;
-  /** Some receive queue has CPUs set for RPS: a static key in Linux. */
+  /** Some receive queue has CPUs set for RPS, or readers are noted for RFS: a static key in Linux. */
   rpsNeeded = false;
+  /** RFS: readers' CPUs by their flows' hash; which of an entry's bits are the CPU's; and the entry of the queue's flow that get_rps_cpu() used. */
+  rps_sock_flow_table: Uint32Array | null = null;
+  rps_cpu_mask = 0;
+  rflow: rps_dev_flow | null = null;
+  flow_limit_table_len = 4096;
 }
 
 /** What a protocol number above IP is handed to. */

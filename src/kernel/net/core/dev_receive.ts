@@ -35,8 +35,10 @@ import {
   skb_vlan_tag_present,
 } from '../../include/linux/skbuff.ts';
 import { SKB_DROP_REASON_CPU_BACKLOG, SKB_DROP_REASON_DEV_READY, SKB_DROP_REASON_UNHANDLED_PROTO } from '../../include/net/dropreason.ts';
+import type { rps_dev_flow } from '../../include/net/rps.ts';
 import { local_bh_disable, local_bh_enable } from '../../kernel/softirq.ts';
 import { ETH_P_8021Q } from '../../uapi/if_ether.ts';
+import { skb_flow_limit } from './dev_flow_limit.ts';
 import { ____napi_schedule } from './dev_napi_list.ts';
 import { get_rps_cpu, napi_schedule_rps } from './dev_rps.ts';
 import { kfree_skb_reason } from './skbuff.ts';
@@ -67,14 +69,19 @@ export function __netif_rx(skb: sk_buff): number {
 function netif_rx_internal(skb: sk_buff): number {
   net_timestamp_check(skb);
   trace().netif_rx?.(skb);
-  return enqueue_to_backlog(skb, softnetFor(skb) ?? this_cpu_ptr().softnet_data);
+  const steered = softnetFor(skb);
+  return steered === null ? enqueue_to_backlog(skb, this_cpu_ptr().softnet_data, null) : enqueueSteered(skb, steered);
 }
 
-function enqueue_to_backlog(skb: sk_buff, softnet: softnet_data): number {
+/** RFS remembers how far the backlog has to be worked off before the flow may move on. */
+const enqueueSteered = (skb: sk_buff, softnet: softnet_data): number => enqueue_to_backlog(skb, softnet, skb.dev!.nd_net.core.rflow);
+
+function enqueue_to_backlog(skb: sk_buff, softnet: softnet_data, rflow: rps_dev_flow | null): number {
   const dev = skb.dev!;
   const queue = softnet.input_pkt_queue;
+  const max_backlog = dev.nd_net.core.netdev_max_backlog;
   if (!netif_running(dev)) return dropAtBacklog(skb, dev, SKB_DROP_REASON_DEV_READY);
-  if (queue.qlen > dev.nd_net.core.netdev_max_backlog) {
+  if (queue.qlen > max_backlog || skb_flow_limit(skb, queue.qlen, max_backlog)) {
     softnet.dropped++;
     return dropAtBacklog(skb, dev, SKB_DROP_REASON_CPU_BACKLOG);
   }
@@ -84,6 +91,8 @@ function enqueue_to_backlog(skb: sk_buff, softnet: softnet_data): number {
     else napi_schedule_rps(softnet);
   }
   __skb_queue_tail(queue, skb);
+  softnet.input_queue_tail++;
+  if (rflow !== null) rflow.last_qtail = softnet.input_queue_tail;
   return NET_RX_SUCCESS;
 }
 
@@ -107,6 +116,7 @@ export function process_backlog(napi: napi_struct, quota: number): number {
   for (;;) {
     for (let skb = __skb_dequeue(softnet.process_queue); skb !== null; skb = __skb_dequeue(softnet.process_queue)) {
       __netif_receive_skb(skb);
+      softnet.input_queue_head++;
       if (++work >= quota) return work;
     }
     if (softnet.input_pkt_queue.qlen === 0) {
@@ -130,7 +140,7 @@ export function netif_receive_skb(skb: sk_buff): number {
 
 function netif_receive_skb_internal(skb: sk_buff): number {
   const softnet = softnetFor(skb);
-  return softnet === null ? __netif_receive_skb(skb) : enqueue_to_backlog(skb, softnet);
+  return softnet === null ? __netif_receive_skb(skb) : enqueueSteered(skb, softnet);
 }
 
 function __netif_receive_skb(skb: sk_buff): number {
@@ -212,7 +222,7 @@ function steer(list: sk_buff_head): void {
     const skb = __skb_dequeue(list)!;
     const softnet = softnetFor(skb);
     if (softnet === null) __skb_queue_tail(list, skb);
-    else enqueue_to_backlog(skb, softnet);
+    else enqueueSteered(skb, softnet);
   }
 }
 

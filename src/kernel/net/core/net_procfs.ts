@@ -30,7 +30,7 @@ export function softnet_seq_show(owner: Kernel): string {
     .map(({ softnet_data: sd, cpu }) => {
       const [waiting, taken] = [sd.input_pkt_queue.qlen, sd.process_queue.qlen];
       const unused = [0, 0, 0, 0, 0, 0];
-      const values = [sd.processed, sd.dropped, sd.time_squeeze, ...unused, sd.received_rps, sd.flow_limit_count, waiting + taken];
+      const values = [sd.processed, sd.dropped, sd.time_squeeze, ...unused, sd.received_rps, sd.flow_limit?.count ?? 0, waiting + taken];
       return `${[...values, cpu.id, waiting, taken].map((value) => (value >>> 0).toString(16).padStart(8, '0')).join(' ')}\n`;
     })
     .join('');

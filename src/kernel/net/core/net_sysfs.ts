@@ -10,7 +10,10 @@ import { cpumaskText, parseCpumask } from '../../lib/bitmap_str.ts';
 import { EACCES, EINVAL, ENOENT } from '../../uapi/errno.ts';
 import { dev_get_stats, dev_set_mtu, netif_set_xps_queue } from './dev.ts';
 import { netdev_set_defer_hard_irqs, netdev_set_gro_flush_timeout } from './dev_napi.ts';
-import { setRpsCpus } from './dev_rps.ts';
+import { setRpsCpus, setRpsFlowCount } from './dev_rps.ts';
+
+/** A flow table larger than this is no use to any host here. */
+const MAX_FLOWS = 1 << 20;
 
 const ROOT = '/sys/class/net/';
 
@@ -101,6 +104,11 @@ function rxAttributes(dev: net_device, queue: number): Record<string, Attribute>
       show: () => cpumaskText(dev.rps_cpus[queue] ?? [], cpuCount(dev)),
       store: (text) => storeMask(dev, text, (cpus) => setRpsCpus(dev, queue, cpus)),
     },
+    rps_flow_cnt: numeric(
+      () => dev.rps_flow_tables[queue]?.flows.length ?? 0,
+      (value) => void setRpsFlowCount(dev, queue, value),
+      MAX_FLOWS,
+    ),
   };
 }
 

@@ -1,11 +1,16 @@
 /** net/core/sysctl_net_core.c: net.core.*. `sysctl_core_init`. */
 import type { net } from '../../include/net/net_namespace.ts';
 import { type fixed, proc_dointvec, proc_dointvec_minmax, proc_dou8vec_minmax, type sysctl_registry } from '../../kernel/sysctl.ts';
-import { ENOENT } from '../../uapi/errno.ts';
+import { cpumaskText, parseCpumask } from '../../lib/bitmap_str.ts';
+import { EINVAL, ENOENT } from '../../uapi/errno.ts';
 import { NETDEV_RSS_KEY_LEN } from '../ethtool/common.ts';
+import { sd_flow_limit } from './dev_flow_limit.ts';
+import { rps_sock_flow_sysctl } from './dev_rps.ts';
 import { SOCK_MIN_RCVBUF, SOCK_MIN_SNDBUF } from './sock_mem.ts';
 
 const INT_MAX = 0x7fff_ffff;
+/** A history entry has 16 bits. */
+const MAX_FLOW_LIMIT_TABLE = 1 << 16;
 
 export function sysctl_core_init(network: net): void {
   const { core, sysctls } = network;
@@ -30,6 +35,9 @@ export function sysctl_core_init(network: net): void {
   add('warnings', proc_dointvec(core, 'warnings'));
   addWeights(network, sysctls);
   add('default_qdisc', defaultQdisc(network));
+  add('rps_sock_flow_entries', rpsSockFlowEntries(network));
+  add('flow_limit_cpu_bitmap', flowLimitCpus(network));
+  add('flow_limit_table_len', flowLimitTableLength(network));
 }
 
 /** All zero until a driver has asked for it. */
@@ -49,6 +57,47 @@ function addWeights(network: net, sysctls: sysctl_registry): void {
   sysctls.register('net.core.dev_weight', proc_dointvec_minmax(core, 'dev_weight', 1, INT_MAX, update));
   sysctls.register('net.core.dev_weight_rx_bias', proc_dointvec_minmax(biases, 'rx', 1, INT_MAX, update));
   sysctls.register('net.core.dev_weight_tx_bias', proc_dointvec_minmax(biases, 'tx', 1, INT_MAX, update));
+}
+
+function rpsSockFlowEntries(network: net): ReturnType<typeof fixed> {
+  return {
+    get: () => String(network.core.rps_sock_flow_table?.length ?? 0),
+    set: (text) => (/^\d+$/.test(text) ? rps_sock_flow_sysctl(network, Number(text)) : -EINVAL),
+  };
+}
+
+/** CPUs whose backlogs limit flows, as a mask. */
+function flowLimitCpus(network: net): ReturnType<typeof fixed> {
+  const { percpu } = network.kernel;
+  return {
+    get: () =>
+      cpumaskText(
+        percpu.flatMap(({ softnet_data }, cpu) => (softnet_data.flow_limit === null ? [] : [cpu])),
+        percpu.length,
+      ),
+    set(text) {
+      const cpus = parseCpumask(text, percpu.length);
+      if (cpus === null) return -EINVAL;
+      for (const [cpu, { softnet_data }] of percpu.entries()) {
+        if (!cpus.includes(cpu)) softnet_data.flow_limit = null;
+        else softnet_data.flow_limit ??= new sd_flow_limit(network.core.flow_limit_table_len);
+      }
+      return 0;
+    },
+  };
+}
+
+/** A power of two; for CPUs that are added to the bitmap later. */
+function flowLimitTableLength(network: net): ReturnType<typeof fixed> {
+  return {
+    get: () => String(network.core.flow_limit_table_len),
+    set(text) {
+      const length = Number(text);
+      if (!/^\d+$/.test(text) || length < 1 || (length & (length - 1)) !== 0 || length > MAX_FLOW_LIMIT_TABLE) return -EINVAL;
+      network.core.flow_limit_table_len = length;
+      return 0;
+    },
+  };
 }
 
 /** Only qdiscs that exist. Devices that are up keep theirs. */

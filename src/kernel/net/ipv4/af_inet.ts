@@ -9,6 +9,7 @@ import type { Sleeping } from '../../include/linux/sched.ts';
 import { inet_csk, inet_sk } from '../../include/net/inet_sock.ts';
 import { RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST } from '../../include/net/ip_fib.ts';
 import type { net } from '../../include/net/net_namespace.ts';
+import { sock_rps_record_flow } from '../../include/net/rps.ts';
 import {
   INET_PROTOSW_ICSK,
   INET_PROTOSW_REUSE,
@@ -30,7 +31,7 @@ import {
 import { TFO_SERVER_ENABLE, TFO_SERVER_WO_SOCKOPT1 } from '../../include/net/tcp.ts';
 import { EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, EAGAIN, EINVAL, ENOTCONN, EPROTONOSUPPORT, ESOCKTNOSUPPORT } from '../../uapi/errno.ts';
 import { INADDR_ANY, IP_PMTUDISC_DONT, IP_PMTUDISC_WANT, IPPROTO_IP, IPPROTO_RAW, type sockaddr_in } from '../../uapi/in.ts';
-import { AF_INET, AF_UNSPEC, O_NONBLOCK, RCV_SHUTDOWN, SHUTDOWN_MASK, SOCK_RAW, SOCK_STREAM } from '../../uapi/socket.ts';
+import { AF_INET, AF_UNSPEC, MSG_ERRQUEUE, O_NONBLOCK, RCV_SHUTDOWN, SHUTDOWN_MASK, SOCK_RAW, SOCK_STREAM } from '../../uapi/socket.ts';
 import { TCP_CLOSE, TCP_LISTEN, TCP_SYN_SENT, TCPF_CLOSE, TCPF_LISTEN, TCPF_SYN_RECV, TCPF_SYN_SENT } from '../../uapi/tcp.ts';
 import { sk_dst_reset } from '../core/sock_dst.ts';
 import { sk_alloc, sk_common_release, sock_init_data } from '../core/sock_life.ts';
@@ -217,6 +218,7 @@ export function* inet_accept(sock: socket, newsock: socket, flags: number): Slee
 }
 
 export function __inet_accept(newsock: socket, newsk: sock): void {
+  sock_rps_record_flow(newsk);
   sock_graft(newsk, newsock);
   newsock.state = SS_CONNECTED;
 }
@@ -232,6 +234,7 @@ export function inet_getname(sock: socket, peer: number): sockaddr_in | number {
 }
 
 export function inet_send_prepare(sk: sock): number {
+  sock_rps_record_flow(sk);
   if (sk.skc_num === 0 && !sk.skc_prot.no_autobind && inet_autobind(sk) !== 0) return -EAGAIN;
   return 0;
 }
@@ -254,6 +257,7 @@ export function* inet_sendmsg(sock: socket, msg: msghdr): Sleeping<number> {
 
 export function* inet_recvmsg(sock: socket, msg: msghdr, flags: number): Sleeping<number> {
   const sk = sock.sk!;
+  if ((flags & MSG_ERRQUEUE) === 0) sock_rps_record_flow(sk);
   const { offset } = msg;
   const received = yield* sk.skc_prot.recvmsg(sk, msg, flags);
   if (received > 0) showTransfer(sk, msg, offset, received, false, msg.msg_name);

@@ -21,6 +21,7 @@ import { type inet_timewait_sock, TCP_TW_ACK, TCP_TW_ACK_OOW, TCP_TW_RST, TCP_TW
 import { ip_hdr } from '../../include/net/ip.ts';
 import { __NET_INC_STATS, __TCP_INC_STATS, type net, TCP_INC_STATS } from '../../include/net/net_namespace.ts';
 import type { request_sock } from '../../include/net/request_sock.ts';
+import { sock_rps_save_rxhash } from '../../include/net/rps.ts';
 import { SK_RST_REASON_TCP_TIMEWAIT_SOCKET, sk_rst_convert_drop_reason } from '../../include/net/rstreason.ts';
 import { type sock, sock_hold, sock_net, sock_owned_by_user } from '../../include/net/sock.ts';
 import { skbGsoSegs, tcp_segs_in } from '../../include/net/tcp.ts';
@@ -256,6 +257,7 @@ function toTimewait(network: net, tw: inet_timewait_sock, skb: sk_buff, iph: iph
 /** A segment for a socket that nobody owns, straight from tcp_v4_rcv() or from the backlog. */
 export function tcp_v4_do_rcv(sk: sock, skb: sk_buff): number {
   if (sk.skc_state === TCP_ESTABLISHED) {
+    sock_rps_save_rxhash(sk, skb);
     sk.sk_napi_id = skb.napi_id;
     const dst = sk.sk_rx_dst;
     if (dst !== null && (sk.sk_rx_dst_ifindex !== skb.skb_iif || dst.ops.check(dst, 0) === null)) {
@@ -267,6 +269,7 @@ export function tcp_v4_do_rcv(sk: sock, skb: sk_buff): number {
   }
   if (skb_checksum_complete(skb) !== 0) return checksumErrorOf(sk, skb);
   if (sk.skc_state === TCP_LISTEN) return listenerRcv(sk, skb);
+  sock_rps_save_rxhash(sk, skb);
   return resetIfAsked(sk, sk, skb, tcp_rcv_state_process(sk, skb));
 }
 

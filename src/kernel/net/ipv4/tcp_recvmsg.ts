@@ -10,6 +10,7 @@ import { __skb_unlink, type sk_buff, skb_peek_tail } from '../../include/linux/s
 import { tcp_sk, type tcp_sock } from '../../include/linux/tcp.ts';
 import { max, min } from '../../include/linux/types.ts';
 import { ICSK_ACK_PUSHED, ICSK_ACK_PUSHED2, inet_csk_ack_scheduled, inet_csk_in_pingpong_mode } from '../../include/net/inet_sock.ts';
+import { sock_rps_record_flow } from '../../include/net/rps.ts';
 import {
   type msghdr,
   SOCK_DONE,
@@ -376,6 +377,7 @@ export function tcp_read_sock(sk: sock, count: number, recv_actor: sk_read_actor
 
 /** splice() from a socket: as tcp_read_sock(), waiting for the first byte. */
 export function* tcp_splice_read(sk: sock, count: number, nonblock: boolean, recv_actor: sk_read_actor_t): Sleeping<number> {
+  sock_rps_record_flow(sk);
   yield* lock_sock(sk);
   let timeo = sock_rcvtimeo(sk, nonblock);
   let spliced = 0;

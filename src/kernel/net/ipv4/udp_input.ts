@@ -26,6 +26,7 @@ import { icmp_err_convert, icmp_send } from '../../include/net/icmp.ts';
 import { inet_sk } from '../../include/net/inet_sock.ts';
 import { ICMP_INC_STATS, type net, UDP_INC_STATS } from '../../include/net/net_namespace.ts';
 import { RTCF_BROADCAST, RTCF_MULTICAST } from '../../include/net/route.ts';
+import { sock_rps_save_rxhash } from '../../include/net/rps.ts';
 import { SK_MEM_RECV, SOCK_DEAD, type sock, sock_flag, sock_net } from '../../include/net/sock.ts';
 import { csum_partial, csum_tcpudp_nofold } from '../../lib/checksum.ts';
 import { EHOSTUNREACH, EMSGSIZE, ENOBUFS, ENOENT, ENOMEM, EPROTO } from '../../uapi/errno.ts';
@@ -168,6 +169,7 @@ function udp_csum_pull_header(skb: sk_buff): void {
 
 function __udp_queue_rcv_skb(sk: sock, skb: sk_buff): number {
   if (inet_sk(sk).skc_daddr !== 0) {
+    sock_rps_save_rxhash(sk, skb);
     sk.sk_napi_id = skb.napi_id;
     sk_incoming_cpu_update(sk);
   } else if (sk.sk_napi_id === 0) sk.sk_napi_id = skb.napi_id;

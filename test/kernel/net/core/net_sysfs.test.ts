@@ -1,8 +1,13 @@
 /** /sys/class/net and /proc/irq: what they show, what they take, and that it has an effect: RPS, XPS, BQL, NAPI's knobs, interrupt affinity. */
 import { expect, it } from 'vitest';
+import { __skb_dequeue } from '../../../../src/kernel/include/linux/skbuff.ts';
 import { readIrqFile, writeIrqFile } from '../../../../src/kernel/kernel/irq_proc.ts';
+import { local_bh_disable, local_bh_enable } from '../../../../src/kernel/kernel/softirq.ts';
 import { cpulistText, cpumaskText, parseCpulist, parseCpumask } from '../../../../src/kernel/lib/bitmap_str.ts';
+import { sd_flow_limit } from '../../../../src/kernel/net/core/dev_flow_limit.ts';
+import { netif_rx } from '../../../../src/kernel/net/core/dev_receive.ts';
 import { readSysFile, writeSysFile } from '../../../../src/kernel/net/core/net_sysfs.ts';
+import { kfree_skb } from '../../../../src/kernel/net/core/skbuff.ts';
 import { Pair, type Side } from '../../drivers/igb/pair.ts';
 
 const MS = 1_000_000;
@@ -111,4 +116,31 @@ it('an interrupt goes to the CPU that /proc/irq names', () => {
   expect(writeIrqFile(kernel, `/proc/irq/${irq}/smp_affinity`, '0')).toBe(EINVAL);
   expect(writeIrqFile(kernel, `/proc/irq/${irq}/smp_affinity_list`, '2')).toBe(EINVAL);
   expect(writeIrqFile(kernel, '/proc/irq/999/smp_affinity', '1')).toBe(ENOENT);
+});
+
+it('a backlog that is half full lets no flow have more than half of its last places', () => {
+  const pair = new Pair(2).up();
+  const { b } = pair;
+  const { core, kernel } = b.host.kernel.init_net;
+  core.netdev_max_backlog = 40;
+  core.flow_limit_table_len = 64;
+  const limits = kernel.percpu.map(({ softnet_data }) => (softnet_data.flow_limit = new sd_flow_limit(core.flow_limit_table_len)));
+  for (let queue = 0; queue < 2; queue++) write(b, `queues/rx-${queue}/rps_cpus`, '1');
+  // All packets are of one flow, and CPU 0 gets no time to take them.
+  const { softnet_data } = kernel.percpu[0]!;
+  const backlog = softnet_data.input_pkt_queue;
+  b.host.onCpu(() => {
+    local_bh_disable();
+    for (let i = 0; i < 200; i++) {
+      const skb = b.frame(b, 100);
+      skb.mem.view.setUint16(skb.data + 12, 0x0806);
+      skb.protocol = 0x0806;
+      netif_rx(skb);
+      if (backlog.qlen > 35) kfree_skb(__skb_dequeue(backlog)!);
+    }
+    local_bh_enable();
+  });
+  // From the 20th packet on flows are counted; this one's 64 places are used up after as many more.
+  expect(limits[0]!.count).toBe(200 - 20 - 64);
+  expect(softnet_data.dropped).toBe(limits[0]!.count);
 });
