@@ -5,6 +5,7 @@ import {
   NETIF_F_ALL_TSO,
   NETIF_F_CSUM_MASK,
   NETIF_F_GRO,
+  NETIF_F_GRO_UDP_FWD,
   NETIF_F_GSO,
   NETIF_F_HW_VLAN_CTAG_RX,
   NETIF_F_HW_VLAN_CTAG_TX,
@@ -44,6 +45,7 @@ const FEATURES: Readonly<Record<string, { bits: number; title: string }>> = {
   rxvlan: { bits: NETIF_F_HW_VLAN_CTAG_RX, title: 'rx-vlan-offload' },
   txvlan: { bits: NETIF_F_HW_VLAN_CTAG_TX, title: 'tx-vlan-offload' },
   ntuple: { bits: NETIF_F_NTUPLE, title: 'ntuple-filters' },
+  'rx-udp-gro-forwarding': { bits: NETIF_F_GRO_UDP_FWD, title: 'rx-udp-gro-forwarding' },
   rxhash: { bits: NETIF_F_RXHASH, title: 'receive-hashing' },
 };
 

@@ -67,7 +67,9 @@ const FEATURES: readonly Feature[] = [
   feature('rx-all', N.NETIF_F_RXALL),
   ...['tx-vlan-stag-hw-insert', 'rx-vlan-stag-hw-parse', 'rx-vlan-stag-filter', 'l2-fwd-offload', 'hw-tc-offload', 'esp-hw-offload', 'esp-tx-csum-hw-offload', 'rx-udp_tunnel-port-offload', 'tls-hw-tx-offload', 'tls-hw-rx-offload'].map((name) => feature(name)), // biome-ignore format: a list
   feature('rx-gro-hw', N.NETIF_F_GRO_HW),
-  ...['tls-hw-record', 'rx-gro-list', 'macsec-hw-offload', 'rx-udp-gro-forwarding', 'hsr-tag-ins-offload', 'hsr-tag-rm-offload', 'hsr-fwd-offload', 'hsr-dup-offload'].map((name) => feature(name)), // biome-ignore format: a list
+  ...['tls-hw-record', 'rx-gro-list', 'macsec-hw-offload'].map((name) => feature(name)), // biome-ignore format: a list
+  feature('rx-udp-gro-forwarding', N.NETIF_F_GRO_UDP_FWD),
+  ...['hsr-tag-ins-offload', 'hsr-tag-rm-offload', 'hsr-fwd-offload', 'hsr-dup-offload'].map((name) => feature(name)), // biome-ignore format: a list
 ];
 
 export function showFeatures(dev: net_device, out: Output): void {

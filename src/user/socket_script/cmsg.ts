@@ -1,5 +1,6 @@
 /** Control messages of recvmsg() as a script's log shows them: `SO_TIMESTAMPING software=… hardware=…` (ns), `IP_RECVERR errno=ENOMSG origin=4 …`. */
 import { sock_exterr_skb } from '../../kernel/include/linux/errqueue.ts';
+import { UDP_GRO, UDP_SEGMENT } from '../../kernel/include/linux/udp.ts';
 import type { cmsghdr } from '../../kernel/include/net/sock.ts';
 import { errnoName } from '../../kernel/uapi/errno.ts';
 import { IP_PKTINFO, IP_RECVERR, IP_TOS, IP_TTL } from '../../kernel/uapi/in.ts';
@@ -11,6 +12,7 @@ import {
   SO_TIMESTAMPNS,
   SOL_IP,
   SOL_SOCKET,
+  SOL_UDP,
 } from '../../kernel/uapi/socket.ts';
 
 const NAMES: Readonly<Record<number, Readonly<Record<number, string>>>> = {
@@ -21,6 +23,7 @@ const NAMES: Readonly<Record<number, Readonly<Record<number, string>>>> = {
     [SCM_TIMESTAMPING_PKTINFO]: 'SCM_TIMESTAMPING_PKTINFO',
     [SO_RXQ_OVFL]: 'SO_RXQ_OVFL',
   },
+  [SOL_UDP]: { [UDP_GRO]: 'UDP_GRO', [UDP_SEGMENT]: 'UDP_SEGMENT' },
   [SOL_IP]: { [IP_PKTINFO]: 'IP_PKTINFO', [IP_RECVERR]: 'IP_RECVERR', [IP_TTL]: 'IP_TTL', [IP_TOS]: 'IP_TOS' },
 };
 

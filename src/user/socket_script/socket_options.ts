@@ -1,4 +1,5 @@
 /** The socket options that scripts can name. */
+import { UDP_CORK, UDP_GRO, UDP_SEGMENT } from '../../kernel/include/linux/udp.ts';
 import { IP_MTU, IP_MTU_DISCOVER, IP_RECVERR, IP_TOS, IP_TTL } from '../../kernel/uapi/in.ts';
 import {
   SO_BROADCAST,
@@ -9,6 +10,7 @@ import {
   SO_KEEPALIVE,
   SO_MARK,
   SO_MAX_PACING_RATE,
+  SO_NO_CHECK,
   SO_PREFER_BUSY_POLL,
   SO_RCVBUF,
   SO_RCVLOWAT,
@@ -21,6 +23,7 @@ import {
   SOL_IP,
   SOL_SOCKET,
   SOL_TCP,
+  SOL_UDP,
 } from '../../kernel/uapi/socket.ts';
 import {
   TCP_CONGESTION,
@@ -58,6 +61,7 @@ const tcp = {
   TCP_FASTOPEN,
 };
 const sol = {
+  SO_NO_CHECK,
   SO_BUSY_POLL,
   SO_PREFER_BUSY_POLL,
   SO_BUSY_POLL_BUDGET,
@@ -76,6 +80,7 @@ const sol = {
   SO_TIMESTAMPING,
   SO_TIMESTAMPNS,
 };
+const udp = { UDP_CORK, UDP_SEGMENT, UDP_GRO };
 const ip = { IP_TTL, IP_TOS, IP_MTU_DISCOVER, IP_MTU, IP_RECVERR };
 
 const at = (level: number, options: Readonly<Record<string, number>>): [string, readonly [number, number]][] =>
@@ -85,5 +90,6 @@ const at = (level: number, options: Readonly<Record<string, number>>): [string, 
 export const SOCKET_OPTIONS: ReadonlyMap<string, readonly [level: number, option: number]> = new Map([
   ...at(SOL_TCP, tcp),
   ...at(SOL_SOCKET, sol),
+  ...at(SOL_UDP, udp),
   ...at(SOL_IP, ip),
 ]);

@@ -69,6 +69,7 @@ export const NETIF_F_GSO_PARTIAL = 1 << 21;
 export const NETIF_F_TSO_MANGLEID = 1 << 22;
 export const NETIF_F_GRO_HW = 1 << 23;
 export const NETIF_F_FRAGLIST = 1 << 24;
+export const NETIF_F_GRO_UDP_FWD = 1 << 25;
 export const NETIF_F_CSUM_MASK = NETIF_F_IP_CSUM | NETIF_F_IPV6_CSUM | NETIF_F_HW_CSUM;
 export const NETIF_F_ALL_TSO = NETIF_F_TSO | NETIF_F_TSO6 | NETIF_F_TSO_ECN | NETIF_F_TSO_MANGLEID;
 export const NETIF_F_GSO_MASK = NETIF_F_ALL_TSO | NETIF_F_GSO_UDP_L4 | NETIF_F_GSO_PARTIAL;
@@ -76,6 +77,8 @@ export const NETIF_F_GSO_MASK = NETIF_F_ALL_TSO | NETIF_F_GSO_UDP_L4 | NETIF_F_G
 /** What the stack does in software for any device that can gather. */
 export const NETIF_F_GSO_SOFTWARE = NETIF_F_ALL_TSO | NETIF_F_GSO_UDP_L4;
 export const NETIF_F_SOFT_FEATURES = NETIF_F_GSO | NETIF_F_GRO;
+/** Features of the stack that are off until somebody wants them. */
+export const NETIF_F_SOFT_FEATURES_OFF = NETIF_F_GRO_UDP_FWD;
 
 /** priv_flags */
 export const IFF_XMIT_DST_RELEASE = 1 << 7;

@@ -12,6 +12,8 @@ export class udp_sock extends inet_sock {
   corkflag = false;
   gso_size = 0;
   gro_enabled = false;
+  /** It is counted in udp_encap_needed. */
+  encap_enabled = false;
   /** Packets taken over from the receive queue in one go by the reader. */
   readonly reader_queue = new sk_buff_head();
   /** Bytes that were read but not yet given back; they are in batches of `forward_threshold`. */

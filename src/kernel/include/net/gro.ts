@@ -2,6 +2,8 @@
  * include/net/gro.h, gso.h, protocol.h: offload operations of protocols, and the small functions of GRO.
  * While a packet is in GRO its data stay where they are: `data_offset` says how far the headers have been read.
  */
+
+import { IP_DF, iphdr } from '../../uapi/in.ts';
 import { CHECKSUM_PARTIAL, CHECKSUM_UNNECESSARY, type sk_buff, type sk_buff_head, skb_checksum_start_offset } from '../linux/skbuff.ts';
 
 export interface offload_callbacks {
@@ -43,4 +45,16 @@ export function skb_gro_incr_csum_unnecessary(skb: sk_buff): void {
     skb.ip_summed = CHECKSUM_UNNECESSARY;
     skb.csum_level = 0;
   }
+}
+
+/** IP headers must be equal but for length, checksum and an identification that counts up, or stays the same. */
+export function inet_gro_flush(p: sk_buff, skb: sk_buff): boolean {
+  const iph = new iphdr(skb.mem.view, skb.network_header);
+  const iph2 = new iphdr(p.mem.view, p.network_header);
+  if (iph.ttl !== iph2.ttl || iph.tos !== iph2.tos || ((iph.frag_off ^ iph2.frag_off) & IP_DF) !== 0) return true;
+  const ahead = (iph.id - iph2.id) & 0xffff;
+  const count = p.gro.count;
+  // The second frame tells which of the two this flow does.
+  if (count === 1 && ahead === 0) p.gro.ip_fixedid = true;
+  return ahead !== (p.gro.ip_fixedid ? 0 : count & 0xffff);
 }

@@ -332,6 +332,8 @@ export class net {
   nextCookie = 1;
   nextInode = 0;
   nextNapiId = 8193;
+  /** Sockets with UDP_GRO: without any, GRO looks for no socket (udp_encap_needed_key). */
+  udp_encap_needed = 0;
   /** NAPI instances by id: napi_by_id(). */
   readonly napi_hash = new Map<number, napi_struct>();
   nextIfindex = 1;

@@ -53,6 +53,7 @@ import {
   NETIF_F_RXCSUM,
   NETIF_F_SG,
   NETIF_F_SOFT_FEATURES,
+  NETIF_F_SOFT_FEATURES_OFF,
   NETREG_REGISTERED,
   NETREG_UNREGISTERED,
   napi_struct,
@@ -136,7 +137,7 @@ export function register_netdevice(dev: net_device): number {
   const error = dev.netdev_ops.ndo_init?.(dev) ?? 0;
   if (error !== 0) return error;
   dev.ifindex = network.nextIfindex++;
-  dev.hw_features |= NETIF_F_SOFT_FEATURES;
+  dev.hw_features |= NETIF_F_SOFT_FEATURES | NETIF_F_SOFT_FEATURES_OFF;
   dev.features |= NETIF_F_SOFT_FEATURES;
   dev.wanted_features = dev.features & dev.hw_features;
   dev.vlan_features |= NETIF_F_HIGHDMA;

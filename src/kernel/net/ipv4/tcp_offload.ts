@@ -16,6 +16,7 @@ import {
 } from '../../include/linux/skbuff.ts';
 import {
   __skb_gro_checksum_validate_needed,
+  inet_gro_flush,
   type net_offload,
   skb_gro_incr_csum_unnecessary,
   skb_gro_len,
@@ -25,7 +26,7 @@ import {
 import type { sock } from '../../include/net/sock.ts';
 import { csum_fold, csum_tcpudp_magic, csum_tcpudp_nofold } from '../../lib/checksum.ts';
 import { EINVAL } from '../../uapi/errno.ts';
-import { IP_DF, IPPROTO_TCP, iphdr, tcphdr } from '../../uapi/in.ts';
+import { IPPROTO_TCP, iphdr, tcphdr } from '../../uapi/in.ts';
 import { can_checksum_protocol, net_gso_ok } from '../core/dev_hard_start_xmit.ts';
 import { __skb_gro_checksum_validate_complete, skb_gro_header, skb_gro_receive } from '../core/gro.ts';
 import { skb_checksum } from '../core/skbuff_bits.ts';
@@ -124,18 +125,6 @@ function mustFlush(p: sk_buff, skb: sk_buff, th: number, flags: number, len: num
   if (skb_is_gso(skb) ? mss !== skb.shinfo.gso_size : len > mss || len === 0) return true;
   if ((pview.getUint32(th2 + 4) + skb_gro_len(p)) >>> 0 !== view.getUint32(th + 4)) return true;
   return p.decrypted !== skb.decrypted;
-}
-
-/** IP headers must be equal but for length, checksum and an identification that counts up, or stays the same. */
-function inet_gro_flush(p: sk_buff, skb: sk_buff): boolean {
-  const iph = new iphdr(skb.mem.view, skb.network_header);
-  const iph2 = new iphdr(p.mem.view, p.network_header);
-  if (iph.ttl !== iph2.ttl || iph.tos !== iph2.tos || ((iph.frag_off ^ iph2.frag_off) & IP_DF) !== 0) return true;
-  const ahead = (iph.id - iph2.id) & 0xffff;
-  const count = p.gro.count;
-  // The second frame tells which of the two this flow does.
-  if (count === 1 && ahead === 0) p.gro.ip_fixedid = true;
-  return ahead !== (p.gro.ip_fixedid ? 0 : count & 0xffff);
 }
 
 export function tcp4_gro_complete(skb: sk_buff, thoff: number): number {

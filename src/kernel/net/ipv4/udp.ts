@@ -7,7 +7,15 @@ import { skb_queue_empty } from '../../include/linux/skbuff.ts';
 import { UDP_CORK, UDP_GRO, UDP_SEGMENT, udp_sk } from '../../include/linux/udp.ts';
 import { inet_sk } from '../../include/net/inet_sock.ts';
 import type { net } from '../../include/net/net_namespace.ts';
-import { type proto, SOCK_BINDADDR_LOCK, SOCK_BINDPORT_LOCK, sk_wmem_alloc_get, type sock, type socket } from '../../include/net/sock.ts';
+import {
+  type proto,
+  SOCK_BINDADDR_LOCK,
+  SOCK_BINDPORT_LOCK,
+  sk_wmem_alloc_get,
+  type sock,
+  sock_net,
+  type socket,
+} from '../../include/net/sock.ts';
 import { EINVAL, ENOIOCTLCMD, ENOPROTOOPT } from '../../uapi/errno.ts';
 import { POLLIN, POLLRDNORM, SIOCINQ, SIOCOUTQ, SOL_UDP } from '../../uapi/socket.ts';
 import { TCP_CLOSE } from '../../uapi/tcp.ts';
@@ -41,6 +49,7 @@ function udp_destruct_sock(sk: sock): void {
 
 function udp_destroy_sock(sk: sock): void {
   udp_flush_pending_frames(sk);
+  if (udp_sk(sk).encap_enabled) sock_net(sk).udp_encap_needed--;
 }
 
 // biome-ignore lint/correctness/useYield: a close that never waits
@@ -79,6 +88,13 @@ export function udp_poll(sock: socket): number {
   return skb_queue_empty(udp_sk(sock.sk!).reader_queue) ? mask : mask | POLLIN | POLLRDNORM;
 }
 
+/** From here on GRO looks for the sockets of datagrams. */
+function udp_tunnel_encap_enable(sk: sock): void {
+  if (udp_sk(sk).encap_enabled) return;
+  udp_sk(sk).encap_enabled = true;
+  sock_net(sk).udp_encap_needed++;
+}
+
 function udp_setsockopt(sk: sock, level: number, optname: number, value: unknown): number {
   if (level !== SOL_UDP) return ip_setsockopt(sk, level, optname, value);
   if (typeof value !== 'number') return -EINVAL;
@@ -93,6 +109,7 @@ function udp_setsockopt(sk: sock, level: number, optname: number, value: unknown
       up.gso_size = value;
       return 0;
     case UDP_GRO:
+      if (value !== 0) udp_tunnel_encap_enable(sk);
       up.gro_enabled = value !== 0;
       return 0;
     default:

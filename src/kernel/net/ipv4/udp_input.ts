@@ -3,17 +3,22 @@
  * `__udp_queue_rcv_skb` → `__udp_enqueue_schedule_skb`; and ICMP errors about datagrams sent: `udp_err` → `__udp4_lib_err`.
  */
 import { trace } from '../../current.ts';
+import { NETIF_F_SG } from '../../include/linux/netdevice.ts';
 import {
+  __skb_pull,
+  __skb_push,
   __skb_queue_tail,
   CHECKSUM_NONE,
+  SKB_GSO_UDP_L4,
   type sk_buff,
   skb_csum_unnecessary,
   skb_dst,
+  skb_mac_header,
   skb_network_header,
   skb_orphan,
 } from '../../include/linux/skbuff.ts';
 import { GFP_ATOMIC } from '../../include/linux/types.ts';
-import { udp_hdr } from '../../include/linux/udp.ts';
+import { udp_hdr, udp_sk } from '../../include/linux/udp.ts';
 import {
   SKB_DROP_REASON_NO_SOCKET,
   SKB_DROP_REASON_PKT_TOO_SMALL,
@@ -52,7 +57,8 @@ import {
   UDP_MIB_RCVBUFERRORS,
 } from '../../uapi/snmp.ts';
 import { TCP_ESTABLISHED } from '../../uapi/tcp.ts';
-import { consume_skb, sk_skb_reason_drop, skb_clone } from '../core/skbuff.ts';
+import { __skb_gso_segment } from '../core/gso.ts';
+import { consume_skb, kfree_skb, sk_skb_reason_drop, skb_clone } from '../core/skbuff.ts';
 import { __skb_checksum_complete, pskb_trim_rcsum, skb_checksum_init_zero_check, skb_pull_rcsum } from '../core/skbuff_csum.ts';
 import { pskb_may_pull, skb_condense } from '../core/skbuff_reshape.ts';
 import { sk_error_report } from '../core/sock_callbacks.ts';
@@ -151,10 +157,30 @@ function udp_unicast_rcv_skb(sk: sock, skb: sk_buff): number {
 }
 
 export function udp_queue_rcv_skb(sk: sock, skb: sk_buff): number {
-  return udp_queue_rcv_one_skb(sk, skb);
+  if ((skb.shinfo.gso_type & SKB_GSO_UDP_L4) === 0 || udp_sk(sk).gro_enabled) return udp_queue_rcv_one_skb(sk, skb);
+  return udp_rcv_segment(sk, skb);
 }
 
-/** Simplified: no encapsulation sockets (UDP_ENCAP) and no receive offload of datagrams (UDP_GRO). */
+/** Datagrams that GRO merged reach a socket that does not want them so: each is queued for itself. */
+function udp_rcv_segment(sk: sock, skb: sk_buff): number {
+  __skb_push(skb, skb.data - skb_mac_header(skb));
+  const segs = __skb_gso_segment(skb, NETIF_F_SG, false);
+  if (segs === null || typeof segs === 'number') {
+    kfree_skb(skb, 'udp_rcv_segment');
+    return 0;
+  }
+  consume_skb(skb, 'udp_rcv_segment');
+  for (let seg: sk_buff | null = segs; seg !== null; ) {
+    const next: sk_buff | null = seg.next;
+    seg.next = null;
+    __skb_pull(seg, seg.transport_header - seg.data);
+    udp_queue_rcv_one_skb(sk, seg);
+    seg = next;
+  }
+  return 0;
+}
+
+/** Simplified: no encapsulation sockets (UDP_ENCAP). */
 function udp_queue_rcv_one_skb(sk: sock, skb: sk_buff): number {
   udp_csum_pull_header(skb);
   ipv4_pktinfo_prepare(sk, skb);

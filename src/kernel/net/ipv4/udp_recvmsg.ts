@@ -5,13 +5,14 @@
 import type { Sleeping } from '../../include/linux/sched.ts';
 import {
   __skb_dequeue,
+  SKB_GSO_UDP_L4,
   type sk_buff,
   skb_csum_unnecessary,
   skb_network_header,
   skb_queue_empty,
   skb_queue_splice_tail_init,
 } from '../../include/linux/skbuff.ts';
-import { udp_sk } from '../../include/linux/udp.ts';
+import { UDP_GRO, udp_sk } from '../../include/linux/udp.ts';
 import { SKB_DROP_REASON_UDP_CSUM } from '../../include/net/dropreason.ts';
 import { inet_sk } from '../../include/net/inet_sock.ts';
 import { UDP_INC_STATS } from '../../include/net/net_namespace.ts';
@@ -20,7 +21,7 @@ import { cond_resched } from '../../kernel/sched.ts';
 import { EAGAIN, EINVAL } from '../../uapi/errno.ts';
 import { iphdr } from '../../uapi/in.ts';
 import { UDP_MIB_CSUMERRORS, UDP_MIB_INDATAGRAMS, UDP_MIB_INERRORS } from '../../uapi/snmp.ts';
-import { AF_INET, MSG_DONTWAIT, MSG_ERRQUEUE, MSG_PEEK, MSG_TRUNC } from '../../uapi/socket.ts';
+import { AF_INET, MSG_DONTWAIT, MSG_ERRQUEUE, MSG_PEEK, MSG_TRUNC, SOL_UDP } from '../../uapi/socket.ts';
 import { skb_copy_and_csum_datagram_msg, skb_copy_datagram_msg } from '../core/datagram.ts';
 import { __skb_try_recv_from_queue, __skb_wait_for_more_packets, ESHUTDOWN_RECV } from '../core/datagram_recv.ts';
 import { sk_busy_loop, sk_can_busy_loop } from '../core/dev_busy_poll.ts';
@@ -94,6 +95,8 @@ function fillMessage(sk: sock, skb: sk_buff, msg: msghdr): void {
     name.sin_port = skb.mem.view.getUint16(skb.transport_header);
     name.sin_addr = new iphdr(skb.mem.view, skb_network_header(skb)).saddr;
   }
+  if (udp_sk(sk).gro_enabled && (skb.shinfo.gso_type & SKB_GSO_UDP_L4) !== 0)
+    msg.msg_control.push({ cmsg_level: SOL_UDP, cmsg_type: UDP_GRO, data: skb.shinfo.gso_size });
   if (inet_sk(sk).cmsg_flags !== 0) ip_cmsg_recv(msg, sk, skb);
 }
 
