@@ -57,11 +57,13 @@ const FEATURES: readonly Feature[] = [
   feature('receive-hashing', N.NETIF_F_RXHASH),
   feature('highdma', N.NETIF_F_HIGHDMA),
   feature('rx-vlan-filter', N.NETIF_F_HW_VLAN_CTAG_FILTER),
-  ...['vlan-challenged', 'tx-gso-robust', 'tx-fcoe-segmentation', 'tx-gre-segmentation', 'tx-gre-csum-segmentation', 'tx-ipxip4-segmentation', 'tx-ipxip6-segmentation', 'tx-udp_tnl-segmentation', 'tx-udp_tnl-csum-segmentation'].map((name) => feature(name)), // biome-ignore format: a list
+  ...['vlan-challenged', 'tx-gso-robust', 'tx-fcoe-segmentation'].map((name) => feature(name)),
+  ...['tx-gre-segmentation', 'tx-gre-csum-segmentation', 'tx-ipxip4-segmentation', 'tx-ipxip6-segmentation', 'tx-udp_tnl-segmentation', 'tx-udp_tnl-csum-segmentation'].map((name) => feature(name, N.gsoPartialTunnels)), // biome-ignore format: a list
   feature('tx-gso-partial', N.NETIF_F_GSO_PARTIAL),
   ...['tx-tunnel-remcsum-segmentation', 'tx-sctp-segmentation', 'tx-esp-segmentation'].map((name) => feature(name)),
   feature('tx-udp-segmentation', N.NETIF_F_GSO_UDP_L4),
-  ...['tx-gso-list', 'tx-nocache-copy'].map((name) => feature(name)),
+  feature('tx-gso-list'),
+  feature('tx-nocache-copy', N.NETIF_F_NOCACHE_COPY),
   feature('loopback', N.NETIF_F_LOOPBACK),
   feature('rx-fcs', N.NETIF_F_RXFCS),
   feature('rx-all', N.NETIF_F_RXALL),
@@ -167,16 +169,29 @@ export function showSettings(dev: net_device, out: Output): void {
   if (link !== undefined) {
     out(`\tSupported ports: [ ${link.port === 0 ? 'TP' : ''} ]`);
     modes('Supported link modes:   ', link.supported, out);
-    out(`\tSupports auto-negotiation: Yes`);
+    out('\tSupported pause frame use: Symmetric');
+    out('\tSupports auto-negotiation: Yes');
+    out('\tSupported FEC modes: Not reported');
     modes('Advertised link modes:  ', link.advertising, out);
+    out(`\tAdvertised pause frame use: ${pauseName(link.pause, link.asymPause)}`);
     out(`\tAdvertised auto-negotiation: ${link.autoneg ? 'Yes' : 'No'}`);
+    out('\tAdvertised FEC modes: Not reported');
     out(`\tSpeed: ${link.speed < 0 ? 'Unknown!' : `${link.speed}Mb/s`}`);
     out(`\tDuplex: ${link.duplex === 1 ? 'Full' : link.duplex === 0 ? 'Half' : 'Unknown! (255)'}`);
     out(`\tAuto-negotiation: ${onOff(link.autoneg)}`);
     out(`\tPort: ${link.port === 0 ? 'Twisted Pair' : 'Other'}`);
+    out(`\tPHYAD: ${link.phy_address}`);
+    out('\tTransceiver: internal');
+    out(`\tMDI-X: ${link.mdix === null ? 'Unknown' : onOff(link.mdix)} (${link.mdixCtrl})`);
   }
   const up = ops(dev).get_link?.(dev) ?? dev.carrier;
   out(`\tLink detected: ${up ? 'yes' : 'no'}`);
+}
+
+/** As 802.3 names the two bits of the advertisement. */
+function pauseName(pause: boolean, asym: boolean): string {
+  if (pause) return asym ? 'Symmetric Receive-only' : 'Symmetric';
+  return asym ? 'Transmit-only' : 'No';
 }
 
 /** Half and full duplex of a speed share a line. */

@@ -17,17 +17,26 @@ export interface TwoHosts {
   readonly client?: readonly string[];
   readonly server?: readonly string[];
   readonly clientSetup?: readonly string[];
+  readonly clientCpus?: number;
   readonly views?: readonly string[];
   readonly wire?: string;
   readonly capture?: string;
 }
 
-export function twoHosts({ client = [], server = [], clientSetup = [], views = [], wire = 'delay: 1ms', capture = '' }: TwoHosts): Printed {
+export function twoHosts({
+  client = [],
+  server = [],
+  clientSetup = [],
+  clientCpus = 1,
+  views = [],
+  wire = 'delay: 1ms',
+  capture = '',
+}: TwoHosts): Printed {
   const run = (at: string, commands: readonly string[]): string =>
     `[${commands.map((command) => `{ at: ${at}, command: ${JSON.stringify(command)} }`).join(', ')}]`;
   const text = `
 hosts:
-  client: { interfaces: { eth0: 10.0.0.1/24 }, setup: ${JSON.stringify(clientSetup)}, run: ${run('10ms', client)} }
+  client: { cpus: ${clientCpus}, interfaces: { eth0: 10.0.0.1/24 }, setup: ${JSON.stringify(clientSetup)}, run: ${run('10ms', client)} }
   server: { interfaces: { eth0: 10.0.0.2/24 }, run: ${run('0ms', server)} }
 wires: [{ between: [client.eth0, server.eth0], rate: 1Gbit, ${wire} }]
 ${capture}`;

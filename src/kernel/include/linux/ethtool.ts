@@ -6,7 +6,8 @@ export interface ethtool_ringparam { rx_pending: number; tx_pending: number; rx_
 export interface ethtool_coalesce { rx_coalesce_usecs: number; tx_coalesce_usecs: number; rx_max_coalesced_frames: number; tx_max_coalesced_frames: number } // biome-ignore format: short
 export interface ethtool_channels { max_rx: number; max_tx: number; max_other: number; max_combined: number; rx_count: number; tx_count: number; other_count: number; combined_count: number } // biome-ignore format: short
 export interface ethtool_drvinfo { driver: string; version: string; fw_version: string; bus_info: string } // biome-ignore format: short
-export interface ethtool_link_ksettings { speed: number; duplex: number; autoneg: boolean; port: number; supported: string[]; advertising: string[] } // biome-ignore format: short
+/** `pause` and `asymPause`: what is advertised. `mdix`: crossed, not crossed, or unknown (null); `mdixCtrl` how that is chosen. */
+export interface ethtool_link_ksettings { speed: number; duplex: number; autoneg: boolean; port: number; supported: string[]; advertising: string[]; pause: boolean; asymPause: boolean; phy_address: number; mdix: boolean | null; mdixCtrl: 'auto' | 'forced' } // biome-ignore format: short
 export interface ethtool_pauseparam { autoneg: boolean; rx_pause: boolean; tx_pause: boolean } // biome-ignore format: short
 
 export interface ethtool_rxfh_param { hfunc: string; indir: number[]; key: Uint8Array | null; rings: number } // biome-ignore format: short

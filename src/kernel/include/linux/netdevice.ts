@@ -70,6 +70,9 @@ export const NETIF_F_TSO_MANGLEID = 1 << 22;
 export const NETIF_F_GRO_HW = 1 << 23;
 export const NETIF_F_FRAGLIST = 1 << 24;
 export const NETIF_F_GRO_UDP_FWD = 1 << 25;
+export const NETIF_F_NOCACHE_COPY = 1 << 26;
+/** Segments of tunnelled packets, of which the device is told the inner part only: NETIF_F_GSO_GRE, _GRE_CSUM, _IPXIP4, _IPXIP6, _UDP_TUNNEL, _UDP_TUNNEL_CSUM. */
+export const gsoPartialTunnels = 1 << 27;
 export const NETIF_F_CSUM_MASK = NETIF_F_IP_CSUM | NETIF_F_IPV6_CSUM | NETIF_F_HW_CSUM;
 export const NETIF_F_ALL_TSO = NETIF_F_TSO | NETIF_F_TSO6 | NETIF_F_TSO_ECN | NETIF_F_TSO_MANGLEID;
 export const NETIF_F_GSO_MASK = NETIF_F_ALL_TSO | NETIF_F_GSO_UDP_L4 | NETIF_F_GSO_PARTIAL;

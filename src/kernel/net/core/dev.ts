@@ -25,6 +25,7 @@ import { dql } from '../../include/linux/dynamic_queue_limits.ts';
 import { NET_RX_SOFTIRQ, NET_TX_SOFTIRQ } from '../../include/linux/interrupt.ts';
 import {
   IFF_ALLMULTI,
+  IFF_LOOPBACK,
   IFF_LOWER_UP,
   IFF_MULTICAST,
   IFF_NO_QUEUE,
@@ -46,14 +47,18 @@ import {
   NETIF_F_CSUM_MASK,
   NETIF_F_GRO_HW,
   NETIF_F_GSO,
+  NETIF_F_GSO_UDP_L4,
   NETIF_F_HIGHDMA,
   NETIF_F_HW_CSUM,
   NETIF_F_IP_CSUM,
   NETIF_F_IPV6_CSUM,
+  NETIF_F_NOCACHE_COPY,
   NETIF_F_RXCSUM,
   NETIF_F_SG,
   NETIF_F_SOFT_FEATURES,
   NETIF_F_SOFT_FEATURES_OFF,
+  NETIF_F_TSO,
+  NETIF_F_TSO_MANGLEID,
   NETREG_REGISTERED,
   NETREG_UNREGISTERED,
   napi_struct,
@@ -139,6 +144,8 @@ export function register_netdevice(dev: net_device): number {
   dev.ifindex = network.nextIfindex++;
   dev.hw_features |= NETIF_F_SOFT_FEATURES | NETIF_F_SOFT_FEATURES_OFF;
   dev.features |= NETIF_F_SOFT_FEATURES;
+  if ((dev.hw_features & NETIF_F_TSO) !== 0) dev.hw_features |= NETIF_F_TSO_MANGLEID;
+  if ((dev.flags & IFF_LOOPBACK) === 0) dev.hw_features |= NETIF_F_NOCACHE_COPY;
   dev.wanted_features = dev.features & dev.hw_features;
   dev.vlan_features |= NETIF_F_HIGHDMA;
   dev.reg_state = NETREG_REGISTERED;
@@ -365,11 +372,17 @@ export function __netdev_update_features(dev: net_device): boolean {
   return true;
 }
 
+function netdev_has_ip_or_hw_csum(features: number): boolean {
+  const both = NETIF_F_IP_CSUM | NETIF_F_IPV6_CSUM;
+  return (features & both) === both || (features & NETIF_F_HW_CSUM) !== 0;
+}
+
 /** Segmentation needs gathering, gathering needs checksums, and the like. */
 function netdev_fix_features(features: number): number {
   if ((features & NETIF_F_HW_CSUM) !== 0 && (features & (NETIF_F_IP_CSUM | NETIF_F_IPV6_CSUM)) !== 0)
     features &= ~(NETIF_F_IP_CSUM | NETIF_F_IPV6_CSUM);
   if ((features & NETIF_F_CSUM_MASK) === 0) features &= ~NETIF_F_ALL_TSO;
+  if (!netdev_has_ip_or_hw_csum(features)) features &= ~NETIF_F_GSO_UDP_L4;
   if ((features & NETIF_F_SG) === 0) features &= ~NETIF_F_ALL_TSO;
   if ((features & NETIF_F_SG) === 0) features &= ~NETIF_F_GSO;
   if ((features & NETIF_F_RXCSUM) === 0) features &= ~NETIF_F_GRO_HW;

@@ -50,6 +50,7 @@ const DUPLEX_HALF = 0;
 const DUPLEX_FULL = 1;
 const DUPLEX_UNKNOWN = 0xff;
 const PORT_TP = 0;
+const AUTO_ALL_MODES = 0;
 
 /** Link modes by the bit they have in the driver. */
 const linkModes: readonly (readonly [name: string, bit: number])[] = [
@@ -81,6 +82,7 @@ function igb_get_link_ksettings(dev: net_device): ethtool_link_ksettings {
   const speed =
     (status & D.E1000_STATUS_SPEED_1000) !== 0 ? D.SPEED_1000 : (status & D.E1000_STATUS_SPEED_100) !== 0 ? D.SPEED_100 : D.SPEED_10;
   const duplex = (status & D.E1000_STATUS_FD) !== 0 ? DUPLEX_FULL : DUPLEX_HALF;
+  const advertises = (direction: number): boolean => hw.fc.requested_mode <= e1000_fc_full && (hw.fc.requested_mode & direction) !== 0;
   const advertising = hw.mac.autoneg ? modeNames(hw.phy.autoneg_advertised) : [];
   return {
     speed: up ? speed : SPEED_UNKNOWN,
@@ -89,6 +91,12 @@ function igb_get_link_ksettings(dev: net_device): ethtool_link_ksettings {
     port: PORT_TP,
     supported: modeNames(D.E1000_ALL_SPEED_DUPLEX),
     advertising,
+    pause: advertises(e1000_fc_rx_pause),
+    // Only one of the two directions.
+    asymPause: advertises(e1000_fc_rx_pause) !== advertises(e1000_fc_tx_pause),
+    phy_address: hw.phy.addr,
+    mdix: up ? hw.phy.is_mdix : null,
+    mdixCtrl: hw.phy.mdix === AUTO_ALL_MODES ? 'auto' : 'forced',
   };
 }
 

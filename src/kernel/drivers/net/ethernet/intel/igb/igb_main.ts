@@ -139,7 +139,7 @@ function readIdentity(adapter: igb_adapter): number {
 
 function setFeatures(netdev: net_device): void {
   netdev.features |= N.NETIF_F_SG | N.NETIF_F_TSO | N.NETIF_F_TSO6 | N.NETIF_F_RXHASH | N.NETIF_F_RXCSUM | N.NETIF_F_HW_CSUM;
-  netdev.features |= N.NETIF_F_SCTP_CRC | N.NETIF_F_GSO_UDP_L4 | N.NETIF_F_GSO_PARTIAL;
+  netdev.features |= N.NETIF_F_SCTP_CRC | N.NETIF_F_GSO_UDP_L4 | N.NETIF_F_GSO_PARTIAL | N.gsoPartialTunnels;
   netdev.hw_features |= netdev.features | N.NETIF_F_HW_VLAN_CTAG_RX | N.NETIF_F_HW_VLAN_CTAG_TX | N.NETIF_F_RXALL;
   netdev.features |= N.NETIF_F_HIGHDMA;
   netdev.vlan_features |= netdev.features | N.NETIF_F_TSO_MANGLEID;
