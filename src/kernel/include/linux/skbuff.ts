@@ -144,8 +144,13 @@ export class sk_buff {
   readonly address = newAddress(256);
   next: sk_buff | null = null;
   prev: sk_buff | null = null;
-  /** Retransmission and out-of-order queues are ordered: the same pair of links serves them (see net/ipv4/tcp_rtx_queue). */
+  /** The queue it is on; null on none and in a tree. */
   list: sk_buff_head | null = null;
+  /** rbnode: its place in a tree (skbuff_rbtree.ts). */
+  rbParent: sk_buff | null = null;
+  rb_left: sk_buff | null = null;
+  rb_right: sk_buff | null = null;
+  rbRed = false;
   /** tcp_tsorted_anchor: links of tcp_sock.tsorted_sent_queue, and whether it is on it. */
   tsortedNext: sk_buff | null = null;
   tsortedPrev: sk_buff | null = null;

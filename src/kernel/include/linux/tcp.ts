@@ -5,7 +5,8 @@ import type { hrtimer } from '../../kernel/time/hrtimer.ts';
 import { tcphdr } from '../../uapi/in.ts';
 import { inet_connection_sock } from '../net/inet_sock.ts';
 import type { sock } from '../net/sock.ts';
-import { type sk_buff, sk_buff_head, type ubuf_info } from './skbuff.ts';
+import type { sk_buff, ubuf_info } from './skbuff.ts';
+import { skbTree } from './skbuff_rbtree.ts';
 import { minmax } from './win_minmax.ts';
 
 /** A block of received data to be acknowledged selectively. */
@@ -223,8 +224,8 @@ export class tcp_sock extends inet_connection_sock {
   lost_skb_hint: sk_buff | null = null;
   lost_cnt_hint = 0;
   retrans_stamp = WIDE;
-  /** Out-of-order segments by sequence number (a red-black tree in Linux: net/ipv4/tcp_rtx_queue.ts). */
-  readonly out_of_order_queue = new sk_buff_head();
+  /** Out-of-order segments by sequence number. */
+  readonly out_of_order_queue = new skbTree();
   ooo_last_skb: sk_buff | null = null;
   readonly duplicate_sack: [tcp_sack_block] = [new tcp_sack_block()];
   readonly selective_acks: tcp_sack_block[] = [new tcp_sack_block(), new tcp_sack_block(), new tcp_sack_block(), new tcp_sack_block()];

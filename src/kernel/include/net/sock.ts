@@ -11,6 +11,7 @@ import { newAddress } from '../linux/address.ts';
 import type { Sleeping } from '../linux/sched.ts';
 import { MAX_SCHEDULE_TIMEOUT, wait_queue_head } from '../linux/sched.ts';
 import { type sk_buff, sk_buff_head } from '../linux/skbuff.ts';
+import { skbTree } from '../linux/skbuff_rbtree.ts';
 import type { dst_entry } from './dst.ts';
 import type { ehashSock } from './inet_hashtables.ts';
 import type { inet_timewait_sock } from './inet_timewait_sock.ts';
@@ -263,8 +264,8 @@ export class sock {
   readonly sk_receive_queue = new sk_buff_head();
   readonly sk_write_queue = new sk_buff_head();
   readonly sk_error_queue = new sk_buff_head();
-  /** Retransmission queue: ordered by sequence number (a red-black tree in Linux, see net/ipv4/tcp_rtx_queue). */
-  readonly tcp_rtx_queue = new sk_buff_head();
+  /** Retransmission queue: by sequence number. */
+  readonly tcp_rtx_queue = new skbTree();
   sk_send_head: sk_buff | null = null;
 
   sk_rcvbuf = 212992;

@@ -6,7 +6,7 @@ import { kernel } from '../../current.ts';
 import { jiffies_to_usecs, msecs_to_jiffies, nsecs_to_jiffies, tcp_jiffies32, usecs_to_jiffies } from '../../kernel/time/timer.ts';
 import { LINUX_MIB_LISTENDROPS } from '../../uapi/snmp.ts';
 import { TCP_CA_CWR, TCP_CA_Recovery, TCPF_SYN_RECV, TCPF_SYN_SENT } from '../../uapi/tcp.ts';
-import { __skb_queue_tail, type sk_buff, skb_peek_tail, skb_queue_empty, skb_shinfo } from '../linux/skbuff.ts';
+import { __skb_queue_tail, type sk_buff, skb_peek_tail, skb_shinfo } from '../linux/skbuff.ts';
 import { type tcp_options_received, tcp_sk, type tcp_sock } from '../linux/tcp.ts';
 import { minmax_get } from '../linux/win_minmax.ts';
 import { dst_metric_locked, dst_metric_raw, RTAX_RTO_MIN, skb_dst_drop } from './dst.ts';
@@ -201,9 +201,9 @@ export const tcp_send_head = (sk: sock): sk_buff | null => sk.sk_write_queue.nex
 export const tcp_write_queue_head = tcp_send_head;
 export const tcp_write_queue_tail = (sk: sock): sk_buff | null => skb_peek_tail(sk.sk_write_queue);
 export const tcp_skb_is_last = (sk: sock, skb: sk_buff): boolean => sk.sk_write_queue.prev === skb;
-export const tcp_rtx_queue_head = (sk: sock): sk_buff | null => sk.tcp_rtx_queue.next;
-export const tcp_rtx_queue_tail = (sk: sock): sk_buff | null => sk.tcp_rtx_queue.prev;
-export const tcp_rtx_queue_empty = (sk: sock): boolean => sk.tcp_rtx_queue.next === null;
+export const tcp_rtx_queue_head = (sk: sock): sk_buff | null => sk.tcp_rtx_queue.first;
+export const tcp_rtx_queue_tail = (sk: sock): sk_buff | null => sk.tcp_rtx_queue.last;
+export const tcp_rtx_queue_empty = (sk: sock): boolean => sk.tcp_rtx_queue.first === null;
 export const tcp_rtx_and_write_queues_empty = (sk: sock): boolean => tcp_rtx_queue_empty(sk) && tcp_write_queue_empty(sk);
 export const skb_rb_next = (skb: sk_buff): sk_buff | null => skb.next;
 export const skb_rb_prev = (skb: sk_buff): sk_buff | null => skb.prev;
@@ -305,7 +305,7 @@ export function tcp_fast_path_on(tp: tcp_sock): void {
 }
 export function tcp_fast_path_check(sk: sock): void {
   const tp = tcp_sk(sk);
-  if (skb_queue_empty(tp.out_of_order_queue) && tp.rcv_wnd !== 0 && sk.sk_rmem_alloc < sk.sk_rcvbuf && tp.urg_data === 0)
+  if (tp.out_of_order_queue.first === null && tp.rcv_wnd !== 0 && sk.sk_rmem_alloc < sk.sk_rcvbuf && tp.urg_data === 0)
     tcp_fast_path_on(tp);
 }
 /** One quick ACK was used up; with the last one the delay starts over at its minimum. */

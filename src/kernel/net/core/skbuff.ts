@@ -586,7 +586,6 @@ function kfree_skbmem(skb: sk_buff): void {
 export function skb_queue_purge(list: sk_buff_head, location = 'skb_queue_purge_reason'): void {
   skb_queue_purge_reason(list, SKB_DROP_REASON_QUEUE_PURGE, location);
 }
-export const __skb_queue_purge = skb_queue_purge;
 
 export function skb_queue_purge_reason(list: sk_buff_head, reason: number, location = 'skb_queue_purge_reason'): void {
   for (let skb = __skb_dequeue(list); skb !== null; skb = __skb_dequeue(list)) sk_skb_reason_drop(null, skb, reason, location);

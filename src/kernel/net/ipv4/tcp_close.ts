@@ -80,6 +80,7 @@ import {
 } from '../../uapi/tcp.ts';
 import { reqsk_fastopen_remove } from '../core/request_sock.ts';
 import { skb_queue_purge } from '../core/skbuff.ts';
+import { skb_rbtree_purge } from '../core/skbuff_rbtree.ts';
 import { sk_error_report } from '../core/sock_callbacks.ts';
 import { __sk_dst_reset } from '../core/sock_dst.ts';
 import { sock_put } from '../core/sock_life.ts';
@@ -241,7 +242,7 @@ export function tcp_disconnect(sk: sock, _flags: number): number {
   sk_set_peek_off(sk, -1);
   tcp_write_queue_purge(sk);
   tcp_fastopen_active_disable_ofo_check(sk);
-  skb_queue_purge(tp.out_of_order_queue);
+  skb_rbtree_purge(tp.out_of_order_queue);
   tp.ooo_last_skb = null;
   tp.skc_dport = 0;
   inet_bhash2_reset_saddr(sk);

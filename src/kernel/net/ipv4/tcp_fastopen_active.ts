@@ -34,7 +34,7 @@ export function tcp_fastopen_active_disable_ofo_check(sk: sock): void {
   const tp = tcp_sk(sk);
   if (!tp.syn_fastopen) return;
   if (tp.data_segs_in === 0) {
-    const skb = tp.out_of_order_queue.next;
+    const skb = tp.out_of_order_queue.first;
     if (skb !== null && skb.next === null && (skb.tcp.tcp_flags & TCPHDR_FIN) !== 0) tcp_fastopen_active_disable(sk);
     return;
   }

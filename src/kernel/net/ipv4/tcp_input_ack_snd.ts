@@ -59,7 +59,7 @@ export function __tcp_ack_snd_check(sk: sock, ofo_possible: boolean): void {
     // From the backlog, in the user's context: one ACK for all of it, when the socket is released.
     if (sock_owned_by_user(sk) && sock_net(sk).ipv4.sysctl_tcp_backlog_ack_defer !== 0) sk.sk_tsq_flags |= TCPF_ACK_DEFERRED;
     else tcp_send_ack(sk);
-  } else if (!ofo_possible || tcp_sk(sk).out_of_order_queue.next === null) tcp_send_delayed_ack(sk);
+  } else if (!ofo_possible || tcp_sk(sk).out_of_order_queue.first === null) tcp_send_delayed_ack(sk);
   else compressAck(sk);
 }
 

@@ -79,10 +79,10 @@ function queueAndOut(sk: sock, skb: sk_buff): void {
   const fragstolen = sock_net(sk).tcpInput.coalesce.fragstolen;
   if (skb.len !== 0) tcp_event_data_recv(sk, skb);
   if ((skb.tcp.tcp_flags & TCPHDR_FIN) !== 0) tcp_fin(sk);
-  if (tp.out_of_order_queue.next !== null) {
+  if (tp.out_of_order_queue.first !== null) {
     tcp_ofo_queue(sk);
     // RFC 5681 (4.2): an ACK at once when a hole is filled.
-    if (tp.out_of_order_queue.next === null) inet_csk(sk).icsk_ack.pending |= ICSK_ACK_NOW;
+    if (tp.out_of_order_queue.first === null) inet_csk(sk).icsk_ack.pending |= ICSK_ACK_NOW;
   }
   if (tp.rx_opt.num_sacks !== 0) tcp_sack_remove(tp);
   tcp_fast_path_check(sk);

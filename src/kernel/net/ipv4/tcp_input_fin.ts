@@ -18,7 +18,8 @@ import {
   TCP_SYN_SENT,
   TCP_TIME_WAIT,
 } from '../../uapi/tcp.ts';
-import { __skb_queue_purge, sk_skb_reason_drop } from '../core/skbuff.ts';
+import { sk_skb_reason_drop } from '../core/skbuff.ts';
+import { skb_rbtree_purge } from '../core/skbuff_rbtree.ts';
 import { tcp_time_wait } from './tcp_minisocks.ts';
 import { tcp_send_ack } from './tcp_output_send.ts';
 import { tcp_done_with_error, tcp_set_state } from './tcp_state.ts';
@@ -71,7 +72,7 @@ export function tcp_fin(sk: sock): void {
     // CLOSE_WAIT, CLOSING, LAST_ACK: the FIN again.
   }
   // Nothing can come after a FIN.
-  __skb_queue_purge(tp.out_of_order_queue);
+  skb_rbtree_purge(tp.out_of_order_queue);
   tp.ooo_last_skb = null;
   if (tcp_is_sack(tp)) tcp_sack_reset(tp.rx_opt);
   if (!sock_flag(sk, SOCK_DEAD)) sk.sk_state_change(sk);

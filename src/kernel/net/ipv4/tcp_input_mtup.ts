@@ -55,7 +55,7 @@ export function tcp_non_congestion_loss_retransmit(sk: sock): void {
 export function tcp_simple_retransmit(sk: sock): void {
   const tp = tcp_sk(sk);
   const mss = tp.syn_data && sk.skc_state === TCP_SYN_SENT ? -1 : tcp_current_mss(sk);
-  for (let skb = sk.tcp_rtx_queue.next; skb !== null; skb = skb.next) if (tcp_skb_seglen(skb) > mss) tcp_mark_skb_lost(sk, skb);
+  for (let skb = sk.tcp_rtx_queue.first; skb !== null; skb = skb.next) if (tcp_skb_seglen(skb) > mss) tcp_mark_skb_lost(sk, skb);
   if (tp.lost_out === 0) return;
   if (tcp_is_reno(tp)) tcp_limit_reno_sacked(tp);
   tcp_verify_left_out(tp);

@@ -2,15 +2,8 @@
  * net/ipv4/tcp_input.c: segments out of order: `tcp_data_queue_ofo` puts one into out_of_order_queue, dropping what is there twice;
  * `tcp_ofo_queue` moves them to the receive queue once the hole before them is filled.
  */
-import {
-  __skb_queue_after,
-  __skb_queue_head,
-  __skb_queue_tail,
-  __skb_unlink,
-  type sk_buff,
-  skb_peek_tail,
-  skb_shinfo,
-} from '../../include/linux/skbuff.ts';
+import { type sk_buff, skb_peek_tail, skb_shinfo } from '../../include/linux/skbuff.ts';
+import { skbTreeErase, skbTreeInsertAfter } from '../../include/linux/skbuff_rbtree.ts';
 import { tcp_sk, type tcp_sock } from '../../include/linux/tcp.ts';
 import { SKB_DROP_REASON_PROTO_MEM, SKB_DROP_REASON_TCP_OFO_DROP, SKB_DROP_REASON_TCP_OFOMERGE } from '../../include/net/dropreason.ts';
 import { inet_csk_schedule_ack } from '../../include/net/inet_sock.ts';
@@ -26,6 +19,7 @@ import { tcp_drop_reason, tcp_fin } from './tcp_input_fin.ts';
 import { tcp_try_rmem_schedule } from './tcp_input_prune.ts';
 import { tcp_dsack_extend, tcp_dsack_set, tcp_sack_new_ofo_skb } from './tcp_input_rcv_sack.ts';
 import { tcp_data_ecn_check, tcp_grow_window, tcp_measure_rcv_mss, tcp_rcvbuf_grow } from './tcp_input_rcvbuf.ts';
+import { lastStartingBy } from './tcp_rtx_queue.ts';
 
 export function tcp_rcv_nxt_update(tp: tcp_sock, seq: number): void {
   tp.bytes_received += u32sub(seq, tp.rcv_nxt);
@@ -65,11 +59,11 @@ export function tcp_ofo_queue(sk: sock): void {
   const tp = tcp_sk(sk);
   const queue = tp.out_of_order_queue;
   const dsack_high = tp.rcv_nxt;
-  for (let skb = queue.next; skb !== null && !after(skb.tcp.seq, tp.rcv_nxt); skb = queue.next) {
+  for (let skb = queue.first; skb !== null && !after(skb.tcp.seq, tp.rcv_nxt); skb = queue.first) {
     if (before(skb.tcp.seq, dsack_high))
       tcp_dsack_extend(sk, skb.tcp.seq, before(skb.tcp.end_seq, dsack_high) ? skb.tcp.end_seq : dsack_high);
-    __skb_unlink(skb, queue);
-    if (queue.next === null) tp.ooo_last_skb = null;
+    skbTreeErase(queue, skb);
+    if (queue.first === null) tp.ooo_last_skb = null;
     if (!after(skb.tcp.end_seq, tp.rcv_nxt)) {
       tcp_drop_reason(sk, skb, SKB_DROP_REASON_TCP_OFO_DROP, 'tcp_ofo_queue');
       continue;
@@ -104,22 +98,21 @@ function insertOfo(sk: sock, tp: tcp_sock, skb: sk_buff): sk_buff | null {
   const queue = tp.out_of_order_queue;
   const seq = skb.tcp.seq;
   const end_seq = skb.tcp.end_seq;
-  let before1 = queue.prev;
-  while (before1 !== null && before(seq, before1.tcp.seq)) before1 = before1.prev;
-  if (before1 === null) __skb_queue_head(queue, skb);
+  const before1 = lastStartingBy(queue, seq);
+  if (before1 === null) skbTreeInsertAfter(queue, null, skb);
   else if (!before(seq, before1.tcp.end_seq)) {
     if (tcp_ooo_try_coalesce(sk, before1, skb)) return coalesced(sk, skb);
-    __skb_queue_after(queue, before1, skb);
+    skbTreeInsertAfter(queue, before1, skb);
   } else if (!after(end_seq, before1.tcp.end_seq)) {
     dropDuplicate(sk, skb);
     tcp_dsack_set(sk, seq, end_seq);
     return null;
   } else {
-    __skb_queue_after(queue, before1, skb);
+    skbTreeInsertAfter(queue, before1, skb);
     if (after(seq, before1.tcp.seq)) tcp_dsack_set(sk, seq, before1.tcp.end_seq);
     else {
       // It starts where the other does, and is longer.
-      __skb_unlink(before1, queue);
+      skbTreeErase(queue, before1);
       tcp_dsack_extend(sk, before1.tcp.seq, before1.tcp.end_seq);
       dropDuplicate(sk, before1);
     }
@@ -136,7 +129,7 @@ function dropCovered(sk: sock, tp: tcp_sock, skb: sk_buff, end_seq: number): voi
       tcp_dsack_extend(sk, next.tcp.seq, end_seq);
       break;
     }
-    __skb_unlink(next, tp.out_of_order_queue);
+    skbTreeErase(tp.out_of_order_queue, next);
     tcp_dsack_extend(sk, next.tcp.seq, next.tcp.end_seq);
     dropDuplicate(sk, next);
   }
@@ -160,13 +153,13 @@ export function tcp_data_queue_ofo(sk: sock, skb: sk_buff): void {
   const seq = skb.tcp.seq;
   const end_seq = skb.tcp.end_seq;
   let queued: sk_buff | null = skb;
-  if (tp.out_of_order_queue.next === null) {
+  if (tp.out_of_order_queue.first === null) {
     if (tcp_is_sack(tp)) {
       tp.rx_opt.num_sacks = 1;
       tp.selective_acks[0]!.start_seq = seq;
       tp.selective_acks[0]!.end_seq = end_seq;
     }
-    __skb_queue_tail(tp.out_of_order_queue, skb);
+    skbTreeInsertAfter(tp.out_of_order_queue, null, skb);
     tp.ooo_last_skb = skb;
   } else {
     queued = insertOfo(sk, tp, skb);

@@ -13,6 +13,7 @@ import {
   skb_put,
   skb_queue_empty,
 } from '../../include/linux/skbuff.ts';
+import { skbTreeErase, skbTreeInsertAfter } from '../../include/linux/skbuff_rbtree.ts';
 import { tcp_sk } from '../../include/linux/tcp.ts';
 import { GFP_ATOMIC } from '../../include/linux/types.ts';
 import { SKB_DROP_REASON_TCP_OFO_QUEUE_PRUNE } from '../../include/net/dropreason.ts';
@@ -54,16 +55,20 @@ export function tcp_try_rmem_schedule(sk: sock, skb: sk_buff, size: number): boo
 const hasSynOrFin = (skb: sk_buff): boolean => (skb.tcp.tcp_flags & (TCPHDR_SYN | TCPHDR_FIN)) !== 0;
 
 /** Frees a segment whose data has been moved; returns the next one. */
-function tcp_collapse_one(sk: sock, skb: sk_buff, list: sk_buff_head): sk_buff | null {
+function tcp_collapse_one(sk: sock, skb: sk_buff, list: sk_buff_head | null): sk_buff | null {
   const next = skb.next;
-  __skb_unlink(skb, list);
+  if (list !== null) __skb_unlink(skb, list);
+  else skbTreeErase(tcp_sk(sk).out_of_order_queue, skb);
   __kfree_skb(skb);
   NET_INC_STATS(sock_net(sk), LINUX_MIB_TCPRCVCOLLAPSED);
   return next;
 }
 
-/** Copies the segments head … tail (exclusive; null: to the end) with the numbers start … end into as few buffers as they fill. */
-function tcp_collapse(sk: sock, list: sk_buff_head, head: sk_buff | null, tail: sk_buff | null, start: number, end: number): void {
+/**
+ * Copies the segments head … tail (exclusive; null: to the end) of `list` (null: of the out-of-order queue), with the numbers start … end, into as few buffers
+ * as they fill.
+ */
+function tcp_collapse(sk: sock, list: sk_buff_head | null, head: sk_buff | null, tail: sk_buff | null, start: number, end: number): void {
   let skb = head;
   let worthwhile = false;
   while (skb !== null && skb !== tail) {
@@ -85,7 +90,7 @@ function tcp_collapse(sk: sock, list: sk_buff_head, head: sk_buff | null, tail: 
   copyCollapsed(sk, list, skb!, tail, start, end);
 }
 
-function copyCollapsed(sk: sock, list: sk_buff_head, first: sk_buff, tail: sk_buff | null, start: number, end: number): void {
+function copyCollapsed(sk: sock, list: sk_buff_head | null, first: sk_buff, tail: sk_buff | null, start: number, end: number): void {
   let skb: sk_buff | null = first;
   while (before(start, end)) {
     let copy = Math.min(COLLAPSED_SIZE, u32sub(end, start));
@@ -94,7 +99,8 @@ function copyCollapsed(sk: sock, list: sk_buff_head, first: sk_buff, tail: sk_bu
     nskb.tcp.copyFrom(skb!.tcp);
     nskb.packetId = skb!.packetId;
     nskb.tcp.seq = nskb.tcp.end_seq = start;
-    __skb_queue_before(list, skb!, nskb);
+    if (list !== null) __skb_queue_before(list, skb!, nskb);
+    else skbTreeInsertAfter(tcp_sk(sk).out_of_order_queue, skb!.prev, nskb);
     skb_set_owner_r(nskb, sk);
     while (copy > 0) {
       const offset = (start - skb!.tcp.seq) | 0;
@@ -118,7 +124,7 @@ function tcp_collapse_ofo_queue(sk: sock): void {
   const tp = tcp_sk(sk);
   const queue = tp.out_of_order_queue;
   let sum_tiny = 0;
-  let head = queue.next;
+  let head = queue.first;
   while (head !== null) {
     let start = head.tcp.seq;
     let end = head.tcp.end_seq;
@@ -130,14 +136,14 @@ function tcp_collapse_ofo_queue(sk: sock): void {
       if (after(skb.tcp.end_seq, end)) end = skb.tcp.end_seq;
       skb = skb.next;
     }
-    if (range_truesize !== head.truesize || u32sub(end, start) >= COLLAPSED_SIZE) tcp_collapse(sk, queue, head, skb, start, end);
+    if (range_truesize !== head.truesize || u32sub(end, start) >= COLLAPSED_SIZE) tcp_collapse(sk, null, head, skb, start, end);
     else {
       sum_tiny += range_truesize;
       if (sum_tiny > sk.sk_rcvbuf >> 3) return;
     }
     head = skb;
   }
-  tp.ooo_last_skb = queue.prev;
+  tp.ooo_last_skb = queue.last;
 }
 
 /**
@@ -149,14 +155,14 @@ function tcp_prune_ofo_queue(sk: sock, in_skb: sk_buff): boolean {
   const queue = tp.out_of_order_queue;
   let pruned = false;
   let goal = sk.sk_rcvbuf >> 3;
-  for (let skb = queue.prev; skb !== null; skb = queue.prev) {
+  for (let skb = queue.last; skb !== null; skb = queue.last) {
     if (after(in_skb.tcp.seq, skb.tcp.seq)) break;
     pruned = true;
-    __skb_unlink(skb, queue);
+    skbTreeErase(queue, skb);
     goal -= skb.truesize;
     tcp_drop_reason(sk, skb, SKB_DROP_REASON_TCP_OFO_QUEUE_PRUNE, 'tcp_prune_ofo_queue');
-    tp.ooo_last_skb = queue.prev;
-    if (queue.prev === null || goal <= 0) {
+    tp.ooo_last_skb = queue.last;
+    if (queue.last === null || goal <= 0) {
       if (tcp_can_ingest(sk, in_skb) && !tcp_under_memory_pressure(sk)) break;
       goal = sk.sk_rcvbuf >> 3;
     }

@@ -114,7 +114,7 @@ export function tcp_sack_new_ofo_skb(sk: sock, seq: number, end_seq: number): vo
 
 /** rcv_nxt advanced: blocks that it covers go. */
 export function tcp_sack_remove(tp: tcp_sock): void {
-  if (tp.out_of_order_queue.next === null) {
+  if (tp.out_of_order_queue.first === null) {
     tp.rx_opt.num_sacks = 0;
     return;
   }

@@ -166,7 +166,7 @@ export function tcp_rcvbuf_grow(sk: sock, newval: number): void {
   if (ipv4.sysctl_tcp_moderate_rcvbuf === 0 || (sk.sk_userlocks & SOCK_RCVBUF_LOCK) !== 0) return;
   let rcvwin = newval * 2;
   rcvwin += Math.floor((rcvwin * (newval - oldval)) / oldval) * 2;
-  if (tp.out_of_order_queue.next !== null) rcvwin += u32sub(tp.ooo_last_skb!.tcp.end_seq, tp.rcv_nxt);
+  if (tp.out_of_order_queue.first !== null) rcvwin += u32sub(tp.ooo_last_skb!.tcp.end_seq, tp.rcv_nxt);
   const rcvbuf = Math.min(tcp_space_from_win(sk, rcvwin), ipv4.sysctl_tcp_rmem[2]);
   if (rcvbuf <= sk.sk_rcvbuf) return;
   sk.sk_rcvbuf = rcvbuf;

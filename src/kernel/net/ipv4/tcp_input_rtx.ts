@@ -102,7 +102,7 @@ export function tcp_clean_rtx_queue(sk: sock, prior_fack: number, prior_snd_una:
   let fully_acked = true;
   let pkts_acked = 0;
   let flag = 0;
-  let skb = sk.tcp_rtx_queue.next;
+  let skb = sk.tcp_rtx_queue.first;
   while (skb !== null) {
     const cb = skb.tcp;
     const start_seq = cb.seq;

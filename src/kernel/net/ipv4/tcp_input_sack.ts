@@ -43,7 +43,7 @@ import { tcp_sacktag_one, tcp_shift_skb_data } from './tcp_input_sack_shift.ts';
 import { TCP_FRAG_IN_RTX_QUEUE, tcp_fragment } from './tcp_output_fragment.ts';
 import { tcp_current_mss } from './tcp_output_mss.ts';
 import { tcp_rate_skb_delivered } from './tcp_rate.ts';
-import { tsortedRemove } from './tcp_rtx_queue.ts';
+import { lastStartingBy, tsortedRemove } from './tcp_rtx_queue.ts';
 
 const TCP_DSACK_SEEN = 1 << 2;
 
@@ -235,24 +235,15 @@ function tagSegment(sk: sock, tp: tcp_sock, skb: sk_buff, state: tcp_sacktag_sta
   if (!before(cb.seq, tcp_highest_sack_seq(tp))) tcp_advance_highest_sack(sk, skb);
 }
 
-/** The segment that contains `seq`, or null. Searched from `hint` on if that is before it, else from the nearer end. */
-function tcp_sacktag_bsearch(sk: sock, hint: sk_buff | null, seq: number): sk_buff | null {
-  const head = sk.tcp_rtx_queue.next;
-  const tail = sk.tcp_rtx_queue.prev;
-  if (head === null || tail === null || before(seq, head.tcp.seq) || !before(seq, tail.tcp.end_seq)) return null;
-  if (hint === null && u32sub(tail.tcp.end_seq, seq) < u32sub(seq, head.tcp.seq)) {
-    let skb: sk_buff = tail;
-    while (before(seq, skb.tcp.seq)) skb = skb.prev!;
-    return before(seq, skb.tcp.end_seq) ? skb : null;
-  }
-  let skb: sk_buff = hint ?? head;
-  while (!before(seq, skb.tcp.end_seq)) skb = skb.next!;
-  return before(seq, skb.tcp.seq) ? null : skb;
+/** The segment that contains `seq`, or null. */
+function tcp_sacktag_bsearch(sk: sock, seq: number): sk_buff | null {
+  const skb = lastStartingBy(sk.tcp_rtx_queue, seq);
+  return skb !== null && before(seq, skb.tcp.end_seq) ? skb : null;
 }
 
 function tcp_sacktag_skip(skb: sk_buff | null, sk: sock, skip_to_seq: number): sk_buff | null {
   if (skb !== null && after(skb.tcp.seq, skip_to_seq)) return skb;
-  return tcp_sacktag_bsearch(sk, skb, skip_to_seq);
+  return tcp_sacktag_bsearch(sk, skip_to_seq);
 }
 
 /** What the cache lets us skip may still hold the D-SACKed range. */

@@ -53,7 +53,7 @@ const tcp_may_undo = (tp: tcp_sock): boolean => tp.undo_marker !== 0 && (tp.undo
 function tcp_undo_cwnd_reduction(sk: sock, unmark_loss: boolean): void {
   const tp = tcp_sk(sk);
   if (unmark_loss) {
-    for (let skb = sk.tcp_rtx_queue.next; skb !== null; skb = skb.next) skb.tcp.sacked &= ~TCPCB_LOST;
+    for (let skb = sk.tcp_rtx_queue.first; skb !== null; skb = skb.next) skb.tcp.sacked &= ~TCPCB_LOST;
     tp.lost_out = 0;
     tcp_clear_all_retrans_hints(tp);
   }

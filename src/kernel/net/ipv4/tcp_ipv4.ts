@@ -8,14 +8,13 @@
  */
 import { trace } from '../../current.ts';
 import { tcp_sk } from '../../include/linux/tcp.ts';
-import { SKB_DROP_REASON_NOT_SPECIFIED } from '../../include/net/dropreason.ts';
 import { type inet_connection_sock_af_ops, inet_csk, inet_sk } from '../../include/net/inet_sock.ts';
 import type { net, net_protocol } from '../../include/net/net_namespace.ts';
 import { type proto, SOCK_USE_WRITE_QUEUE, type sock, sock_set_flag } from '../../include/net/sock.ts';
 import { MAX_TCP_HEADER, tcp_saved_syn_free } from '../../include/net/tcp.ts';
 import { IP_PMTUDISC_DO, IPPROTO_TCP, iphdr } from '../../uapi/in.ts';
 import { AF_INET, SOCK_RAW } from '../../uapi/socket.ts';
-import { skb_queue_purge_reason } from '../core/skbuff.ts';
+import { skb_rbtree_purge } from '../core/skbuff_rbtree.ts';
 import { sk_sockets_allocated_dec } from '../core/sock.ts';
 import { inet_ctl_sock_create } from './af_inet_ctl_sock.ts';
 import { inet_sock_destruct } from './af_inet_destruct.ts';
@@ -93,7 +92,7 @@ export function tcp_v4_destroy_sock(sk: sock): void {
   tcp_cleanup_congestion_control(sk);
   tcp_write_queue_purge(sk);
   tcp_fastopen_active_disable_ofo_check(sk);
-  skb_queue_purge_reason(tp.out_of_order_queue, SKB_DROP_REASON_NOT_SPECIFIED);
+  skb_rbtree_purge(tp.out_of_order_queue);
   if (tp.icsk_bind_hash !== null) inet_put_port(sk);
   tcp_free_fastopen_req(tp);
   tcp_fastopen_destroy_cipher(sk);

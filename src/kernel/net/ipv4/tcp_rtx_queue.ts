@@ -1,30 +1,38 @@
 /**
- * include/net/tcp.h, net/ipv4/tcp_output.c: the queues of segments: sent (tcp_rtx_queue), received out of order (out_of_order_queue), and the list of
- * sent segments by the time of their last transmission (tsorted_sent_queue).
- *
- * Linux keeps the first two as red-black trees ordered by sequence number. Here they are doubly linked lists with the same order: new segments
- * nearly always belong at the end, where the search starts, so that insertion is O(1) in practice and a walk is a plain list walk.
+ * include/net/tcp.h, net/ipv4/tcp_output.c: the queues of segments: sent (tcp_rtx_queue) and received out of order (out_of_order_queue), red-black trees by
+ * sequence number; and the list of sent segments by the time of their last transmission (tsorted_sent_queue).
  */
-import type { sk_buff, sk_buff_head } from '../../include/linux/skbuff.ts';
-import { __skb_queue_after, __skb_queue_before, __skb_queue_head, __skb_unlink } from '../../include/linux/skbuff.ts';
+import { __skb_queue_before, __skb_unlink, type sk_buff } from '../../include/linux/skbuff.ts';
+import { type skbTree, skbTreeErase, skbTreeInsertAfter } from '../../include/linux/skbuff_rbtree.ts';
 import { tcp_sk, type tcp_sock } from '../../include/linux/tcp.ts';
 import type { sock } from '../../include/net/sock.ts';
 import { before } from '../../include/net/tcp.ts';
 import { __kfree_skb } from '../core/skbuff.ts';
 import { sk_mem_uncharge, sk_wmem_queued_add } from '../core/sock_mem.ts';
 
+/** The last segment that starts at `seq` or before it; null if none does. */
+export function lastStartingBy(root: skbTree, seq: number): sk_buff | null {
+  const last = root.last;
+  if (last === null || !before(seq, last.tcp.seq)) return last;
+  let found: sk_buff | null = null;
+  for (let skb = root.rb_node; skb !== null; ) {
+    if (before(seq, skb.tcp.seq)) skb = skb.rb_left;
+    else {
+      found = skb;
+      skb = skb.rb_right;
+    }
+  }
+  return found;
+}
+
 /** Inserts by TCP_SKB_CB(skb)->seq, behind segments that start at the same number. */
-export function tcp_rbtree_insert(root: sk_buff_head, skb: sk_buff): void {
-  const seq = skb.tcp.seq;
-  let after = root.prev;
-  while (after !== null && before(seq, after.tcp.seq)) after = after.prev;
-  if (after === null) __skb_queue_head(root, skb);
-  else __skb_queue_after(root, after, skb);
+export function tcp_rbtree_insert(root: skbTree, skb: sk_buff): void {
+  skbTreeInsertAfter(root, lastStartingBy(root, skb.tcp.seq), skb);
 }
 
 export function tcp_rtx_queue_unlink(skb: sk_buff, sk: sock): void {
   tsortedRemove(tcp_sk(sk), skb);
-  __skb_unlink(skb, sk.tcp_rtx_queue);
+  skbTreeErase(sk.tcp_rtx_queue, skb);
 }
 
 export function tcp_rtx_queue_unlink_and_free(skb: sk_buff, sk: sock): void {

@@ -84,7 +84,7 @@ export function tcp_write_queue_purge(sk: sock): void {
 
 export function tcp_rtx_queue_purge(sk: sock): void {
   tcp_sk(sk).highest_sack = null;
-  for (let skb = sk.tcp_rtx_queue.next; skb !== null; skb = sk.tcp_rtx_queue.next) {
+  for (let skb = sk.tcp_rtx_queue.first; skb !== null; skb = sk.tcp_rtx_queue.first) {
     tcp_rtx_queue_unlink(skb, sk);
     tcp_wmem_free_skb(sk, skb);
   }

@@ -1,13 +1,16 @@
 /** Properties of the send queues: however segments are split, trimmed, retransmitted and collapsed, no byte, count or memory is lost. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type sk_buff, sk_buff_head } from '../../../../src/kernel/include/linux/skbuff.ts';
+import type { sk_buff, sk_buff_head } from '../../../../src/kernel/include/linux/skbuff.ts';
+import { skbTree, skbTreeErase } from '../../../../src/kernel/include/linux/skbuff_rbtree.ts';
 import type { tcp_sock } from '../../../../src/kernel/include/linux/tcp.ts';
 import { before, TCPCB_LOST } from '../../../../src/kernel/include/net/tcp.ts';
 import { alloc_skb, kfree_skb } from '../../../../src/kernel/net/core/skbuff.ts';
 import { skb_copy_bits } from '../../../../src/kernel/net/core/skbuff_bits.ts';
+import { skb_rbtree_purge } from '../../../../src/kernel/net/core/skbuff_rbtree.ts';
 import { TCP_FRAG_IN_RTX_QUEUE, tcp_fragment, tcp_retransmit_skb, tcp_trim_head } from '../../../../src/kernel/net/ipv4/tcp_output.ts';
 import {
+  lastStartingBy,
   tcp_rbtree_insert,
   tcp_rtx_queue_unlink_and_free,
   tsortedMoveTail,
@@ -15,9 +18,10 @@ import {
 } from '../../../../src/kernel/net/ipv4/tcp_rtx_queue.ts';
 import { ISS, PeerlessHost } from './tcp_peerless.ts';
 
-const queue = (list: sk_buff_head): sk_buff[] => {
+const queue = (list: sk_buff_head | skbTree): sk_buff[] => {
   const all: sk_buff[] = [];
-  for (let skb = list.next; skb !== null; skb = skb.next) all.push(skb);
+  const first = list instanceof skbTree ? list.first : list.next;
+  for (let skb = first; skb !== null; skb = skb.next) all.push(skb);
   return all;
 };
 
@@ -26,6 +30,19 @@ const tsorted = (tp: tcp_sock): sk_buff[] => {
   for (let skb = tp.tsorted_sent_queue.next; skb !== null; skb = skb.tsortedNext) all.push(skb);
   return all;
 };
+
+const inOrder = (skb: sk_buff | null): sk_buff[] => (skb === null ? [] : [...inOrder(skb.rb_left), skb, ...inOrder(skb.rb_right)]);
+const depth = (skb: sk_buff | null): number => (skb === null ? 0 : 1 + Math.max(depth(skb.rb_left), depth(skb.rb_right)));
+
+/** How many black nodes are on each way down; fails where that differs, where red is below red, and where a link up is wrong. */
+function blackHeight(skb: sk_buff | null, parent: sk_buff | null): number {
+  if (skb === null) return 0;
+  expect(skb.rbParent).toBe(parent);
+  expect(skb.rbRed && (parent === null || parent.rbRed)).toBe(false);
+  const left = blackHeight(skb.rb_left, skb);
+  expect(blackHeight(skb.rb_right, skb)).toBe(left);
+  return left + (skb.rbRed ? 0 : 1);
+}
 
 /** All invariants that hold between operations. */
 function check(tp: tcp_sock, firstByte: number): void {
@@ -92,30 +109,55 @@ describe('the retransmission queue', () => {
     );
   });
 
-  it('is ordered by sequence number, also around 2^32', () => {
+  it('is ordered by sequence number, also around 2^32, and a balanced tree whatever comes and goes', () => {
+    const step = fc.record({ erase: fc.boolean(), at: fc.integer({ min: 0, max: 5000 }) });
     fc.assert(
-      fc.property(fc.array(fc.integer({ min: 0, max: 5000 }), { maxLength: 40 }), (offsets) => {
+      fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
         const host = new PeerlessHost();
-        const list = new sk_buff_head();
+        const tree = new skbTree();
+        const expected: sk_buff[] = [];
         host.run(() => {
-          for (const offset of offsets) {
-            const skb = alloc_skb(64, 0)!;
-            skb.tcp.seq = (0xffff_f800 + offset) >>> 0;
-            tcp_rbtree_insert(list, skb);
+          for (const { erase, at } of steps) {
+            if (erase && expected.length > 0) {
+              const [skb] = expected.splice(at % expected.length, 1);
+              skbTreeErase(tree, skb!);
+              kfree_skb(skb!);
+            } else {
+              const skb = alloc_skb(64, 0)!;
+              skb.tcp.seq = (0xffff_f800 + at) >>> 0;
+              tcp_rbtree_insert(tree, skb);
+              const behind = expected.findIndex((other) => before(skb.tcp.seq, other.tcp.seq));
+              expected.splice(behind < 0 ? expected.length : behind, 0, skb);
+            }
+            expect(queue(tree)).toEqual(expected);
+            expect(inOrder(tree.rb_node)).toEqual(expected);
+            expect(tree.qlen).toBe(expected.length);
+            expect(tree.last).toBe(expected.at(-1) ?? null);
+            blackHeight(tree.rb_node, null);
           }
-          const ordered = queue(list);
-          expect(ordered.length).toBe(offsets.length);
-          expect(list.qlen).toBe(offsets.length);
-          for (let i = 1; i < ordered.length; i++) expect(before(ordered[i]!.tcp.seq, ordered[i - 1]!.tcp.seq)).toBe(false);
-          for (const skb of ordered) {
-            list.next = list.prev = null;
-            skb.next = skb.prev = null;
-            kfree_skb(skb);
-          }
+          skb_rbtree_purge(tree);
+          expect(host.kernel.skb.live).toBe(0);
         });
       }),
       { numRuns: 50 },
     );
+  });
+
+  it('finds a segment in a window of thousands without walking it', () => {
+    const host = new PeerlessHost();
+    host.run(() => {
+      const tree = new skbTree();
+      for (let i = 0; i < 4096; i++) {
+        const skb = alloc_skb(64, 0)!;
+        skb.tcp.seq = i * 1448;
+        tcp_rbtree_insert(tree, skb);
+      }
+      expect(depth(tree.rb_node)).toBeLessThanOrEqual(2 * Math.log2(4097));
+      for (const seq of [0, 1, 1447, 1448, 2000 * 1448 + 7, 4095 * 1448, 0x7000_0000])
+        expect(lastStartingBy(tree, seq)!.tcp.seq).toBe(Math.min(4095, Math.floor(seq / 1448)) * 1448);
+      expect(lastStartingBy(tree, 0xffff_ffff)).toBe(null);
+      skb_rbtree_purge(tree);
+    });
   });
 
   it('knows in which order segments were sent last', () => {

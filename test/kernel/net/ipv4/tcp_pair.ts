@@ -244,7 +244,7 @@ function cut(bytes: Uint8Array, header: number, at: number, mss: number): Uint8A
 /** What must hold of a retransmission queue at any time: its tags add up to the counters. */
 export function verifyScoreboard(tp: tcp_sock): void {
   const sum = { packets: 0, sacked: 0, lost: 0, retrans: 0 };
-  for (let skb = tp.tcp_rtx_queue.next; skb !== null; skb = skb.next) {
+  for (let skb = tp.tcp_rtx_queue.first; skb !== null; skb = skb.next) {
     const { sacked, tcp_gso_segs } = skb.tcp;
     sum.packets += tcp_gso_segs;
     if ((sacked & 1) !== 0) sum.sacked += tcp_gso_segs;
