@@ -14,6 +14,7 @@ import type { Cable, CableEnd, CableObserver } from '../wire/cable.ts';
 import type { Frame } from '../wire/frame.ts';
 import type { Fate } from '../wire/impairment.ts';
 import { CaptureWriteError } from './files/capture_file.ts';
+import { before, type Sent, Stream } from './truth_stream.ts';
 
 export type TruthKind = 'original' | 'retransmission' | 'duplicate';
 export type TruthFate = 'delivered' | 'reordered' | 'lost' | 'corrupted';
@@ -35,24 +36,32 @@ export interface TruthRecord {
 interface Pending {
   readonly record: { -readonly [K in keyof TruthRecord]: TruthRecord[K] };
   readonly arrival: number;
-  /** Cable and direction: frames of one can overtake each other. */
-  readonly way: CableEnd;
 }
 
-/** A stretch of a TCP stream that went by. */
-interface Sent {
-  readonly seq: number;
-  readonly end: number;
-  readonly id: number;
-  readonly arrives: boolean;
-}
+/**
+ * What is under way on one cable in one direction and was not overtaken so far, in the order of departure: so the arrivals ascend, too, and who arrives before
+ * others that left earlier finds them at the end.
+ */
+class Way {
+  #queue: Pending[] = [];
+  #first = 0;
 
-/** One direction of a connection on one wire. */
-class Stream {
-  /** In the order in which they were sent; what both ends are done with is forgotten. */
-  sent: Sent[] = [];
-  /** End of the data sent so far; null before the first. */
-  highest: number | null = null;
+  add(frame: Pending): void {
+    this.#queue.push(frame);
+  }
+
+  /** Somebody who leaves now arrives at `arrival`. */
+  overtake(arrival: number): void {
+    while (this.#queue.length > this.#first && this.#queue.at(-1)!.arrival > arrival) this.#queue.pop()!.record.fate = 'reordered';
+  }
+
+  /** Forgets those that arrived by `time`. */
+  forget(time: number): void {
+    while (this.#first < this.#queue.length && this.#queue[this.#first]!.arrival <= time) this.#first++;
+    if (this.#first * 2 <= this.#queue.length) return;
+    this.#queue = this.#queue.slice(this.#first);
+    this.#first = 0;
+  }
 }
 
 /** A host said that it sends this again. */
@@ -72,10 +81,8 @@ const UDP = 17;
 const FIN = 1;
 const SYN = 2;
 const ACK = 16;
-/** How many stretches are kept before those that were acknowledged are looked for. */
-const FORGET_AT = 4096;
-
-const before = (a: number, b: number): boolean => ((a - b) | 0) < 0;
+/** How many records are written before their places in the list of those that wait are given up. */
+const COMPACT_AT = 4096;
 
 export class TruthLog {
   readonly #path: string;
@@ -85,7 +92,11 @@ export class TruthLog {
   readonly #announced = new Map<string, Announced[]>();
   /** Why frames were sent again, for wires further on. */
   readonly #reasons = new Map<number, 'RTO' | 'fast' | 'TLP'>();
+  readonly #ways = new Map<CableEnd, Way>();
+  /** In the order in which they left; those before #firstPending are written. */
   #pending: Pending[] = [];
+  #firstPending = 0;
+  #stretches = 0;
   #text = '';
   records = 0;
 
@@ -125,51 +136,54 @@ export class TruthLog {
     this.#detachers.push(() => owner.watchers.retransmit.splice(owner.watchers.retransmit.indexOf(watch), 1));
   }
 
-  #frame(cable: Cable, way: CableEnd, frame: Frame, time: number, fate: Fate): void {
+  #frame(cable: Cable, from: CableEnd, frame: Frame, time: number, fate: Fate): void {
     const arrival = time + cable.options.delayNs + fate.extraDelay;
     this.#flush(time);
     const record = {
       id: frame.id,
       time,
       wire: cable.options.name,
-      from: way.name,
+      from: from.name,
       flow: flowOf(frame),
-      ...this.#kindOf(way, frame, !fate.lost && !fate.corrupt),
+      ...this.#kindOf(from, frame, !fate.lost && !fate.corrupt),
       fate: (fate.lost ? 'lost' : fate.corrupt ? 'corrupted' : 'delivered') as TruthFate,
     };
-    // Frames that left earlier and arrive later were overtaken.
-    if (!fate.lost) for (const other of this.#pending) if (other.way === way && other.arrival > arrival && other.record.fate === 'delivered') other.record.fate = 'reordered'; // biome-ignore format: one
-    this.#pending.push({ record, arrival, way });
-    if (fate.duplicate && !fate.lost) this.#pending.push({ record: duplicateOf(record), arrival, way });
+    const way = this.#wayOf(from);
+    way.forget(time);
+    if (!fate.lost) way.overtake(arrival);
+    this.#wait(way, { record, arrival });
+    if (fate.duplicate && !fate.lost) this.#wait(way, { record: duplicateOf(record), arrival });
+  }
+
+  #wayOf(from: CableEnd): Way {
+    let way = this.#ways.get(from);
+    if (way === undefined) this.#ways.set(from, (way = new Way()));
+    return way;
+  }
+
+  #wait(way: Way, frame: Pending): void {
+    this.#pending.push(frame);
+    if (frame.record.fate === 'delivered') way.add(frame);
   }
 
   /** `arrives`: undamaged. */
-  #kindOf(way: CableEnd, frame: Frame, arrives: boolean): Pick<TruthRecord, 'kind' | 'by' | 'spurious' | 'cause'> {
+  #kindOf(from: CableEnd, frame: Frame, arrives: boolean): Pick<TruthRecord, 'kind' | 'by' | 'spurious' | 'cause'> {
     const segment = tcpSegment(frame);
     if (segment === null) return { kind: 'original' };
     const { seq, end, flow, reverse, ack } = segment;
-    if (ack !== null && arrives) this.#forget(`${way.peer.name} ${reverse}`, ack);
+    if (ack !== null && arrives) this.#streams.get(`${from.peer.name} ${reverse}`)?.forget(ack);
     if (seq === end) return { kind: 'original' };
-    const key = `${way.name} ${flow}`;
+    const key = `${from.name} ${flow}`;
     let stream = this.#streams.get(key);
     if (stream === undefined) this.#streams.set(key, (stream = new Stream()));
     const again = stream.highest !== null && before(seq, stream.highest);
-    const earlier = again ? stream.sent.filter((other) => before(other.seq, end) && before(seq, other.end)) : [];
-    stream.sent.push({ seq, end, id: frame.id, arrives });
+    const earlier = again ? stream.overlapping(seq, end) : [];
+    stream.add({ seq, end, id: frame.id, arrives, order: this.#stretches++ });
     if (stream.highest === null || before(stream.highest, end)) stream.highest = end;
     if (!again) return { kind: 'original' };
     const cause = earlier.findLast((other) => !before(seq, other.seq))?.id ?? earlier.at(-1)?.id;
     const spurious = covers(earlier, seq, end);
     return { kind: 'retransmission', by: this.#reason(frame.id, flow, seq, end), spurious, ...(cause === undefined ? {} : { cause }) };
-  }
-
-  /** What a receiver has confirmed will not be sent again. */
-  #forget(key: string, ack: number): void {
-    const stream = this.#streams.get(key);
-    if (stream === undefined || stream.sent.length < FORGET_AT) return;
-    // Of those that were acknowledged the newest stay: a sender that has not heard of it yet may repeat them.
-    const recent = stream.sent.length - FORGET_AT / 2;
-    stream.sent = stream.sent.filter((other, i) => i >= recent || before(ack, other.end));
   }
 
   /** SYN-ACKs are repeated by a timer of their own, which announces nothing. */
@@ -186,12 +200,13 @@ export class TruthLog {
 
   /** Writes what nothing that is still to come can change: all that arrived by `time`, in order of departure. */
   #flush(time: number): void {
-    let done = 0;
-    while (done < this.#pending.length && this.#pending[done]!.arrival <= time) done++;
-    if (done === 0) return;
-    for (const { record } of this.#pending.splice(0, done)) {
-      this.#text += `${JSON.stringify(record)}\n`;
+    while (this.#firstPending < this.#pending.length && this.#pending[this.#firstPending]!.arrival <= time) {
+      this.#text += `${JSON.stringify(this.#pending[this.#firstPending++]!.record)}\n`;
       this.records++;
+    }
+    if (this.#firstPending >= COMPACT_AT) {
+      this.#pending = this.#pending.slice(this.#firstPending);
+      this.#firstPending = 0;
     }
     if (this.#text.length >= FLUSH_BYTES) this.#write();
   }
