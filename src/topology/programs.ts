@@ -1,6 +1,6 @@
 /** What a host runs, as programs: set-up commands, socket scripts, command lines, modules. */
 import type { Sleeping } from '../kernel/include/linux/sched.ts';
-import { CommandError, type Output, shellWords } from '../user/commands/command.ts';
+import { CommandError, type Output } from '../user/commands/command.ts';
 import { commandLine } from '../user/commands/shell.ts';
 import { ScriptError } from '../user/socket_script/parse.ts';
 import { socketScript } from '../user/socket_script/run.ts';
@@ -22,8 +22,8 @@ export type LoadedPrograms = ReadonlyMap<string, Program>;
 export function programOf(spec: ProgramSpec, place: string, log: Output, loaded: LoadedPrograms): NamedProgram {
   if (spec.script !== undefined) return { name: 'sockscript', title: 'script', program: scriptOf(spec.script, place, log) };
   if (spec.command !== undefined) {
-    const words = shellWords(spec.command);
-    return { name: words[0] ?? '', title: spec.command, program: commandProgram(spec.command, place, log) };
+    const name = /^\s*(\S*)/.exec(spec.command)![1]!;
+    return { name, title: spec.command, program: commandProgram(spec.command, place, log) };
   }
   const program = loaded.get(spec.program!);
   if (program === undefined)

@@ -1,6 +1,7 @@
 /** A whole run: boot, set-up, programs, the end, and the report. */
 
 import { join } from 'node:path';
+import type { Sleeping } from '../kernel/include/linux/sched.ts';
 import { TCP_TIME_WAIT } from '../kernel/uapi/tcp.ts';
 import { CaptureSession } from '../observe/capture/capture_session.ts';
 import { kernelVersion, type ReportedHost, type RunReport, reportDrops, reportHost } from '../observe/report/run_report.ts';
@@ -9,8 +10,7 @@ import { selectEvents } from '../observe/trace/event_selection.ts';
 import type { TraceFormat } from '../observe/trace/trace_formats.ts';
 import { TruthLog } from '../observe/truth.ts';
 import { NSEC_PER_MSEC, NSEC_PER_SEC } from '../sim/time.ts';
-import type { Process } from '../user/sys.ts';
-import { startProgram } from '../user/sys.ts';
+import { type Process, type Program, startProgram } from '../user/sys.ts';
 import { attachCaptures } from './captures.ts';
 import { planFaults } from './faults.ts';
 import type { Host } from './host.ts';
@@ -18,6 +18,7 @@ import type { Topology } from './load.ts';
 import { Network, START_NS } from './network.ts';
 import { commandProgram, type LoadedPrograms, type NamedProgram, programOf } from './programs.ts';
 import type { ProgramSpec } from './schema.ts';
+import { TopologyError } from './topology_error.ts';
 import { attachTrace } from './traces.ts';
 import { attachViews, parseView, type ViewListener } from './views.ts';
 
@@ -49,6 +50,8 @@ const SETTLE_NS = 5 * NSEC_PER_MSEC;
 /** A frame that has not arrived after this never will. */
 const LONGEST_WAY_NS = 60 * NSEC_PER_SEC;
 const APPLICATION = 'truewire';
+/** Of a set-up command that failed, so many lines of what it printed are shown. */
+const SAID_LINES = 3;
 
 /** A program of the topology and what became of it. */
 interface Started {
@@ -146,8 +149,8 @@ function configure(network: Network, host: Host): void {
   const { place } = network.topology;
   const interfaces = ['ip link set lo up', ...host.nics.flatMap(({ name, spec }) => interfaceCommands(name, spec))];
   const programs = [
-    ...interfaces.map((line) => commandProgram(line, place('hosts', host.name, 'interfaces'), () => undefined)),
-    ...(host.spec.setup ?? []).map((line, index) => commandProgram(line, place('hosts', host.name, 'setup', index), () => undefined)),
+    ...interfaces.map((line) => setupProgram(line, place('hosts', host.name, 'interfaces'))),
+    ...(host.spec.setup ?? []).map((line, index) => setupProgram(line, place('hosts', host.name, 'setup', index))),
   ];
   host.onCpu(() =>
     startProgram(
@@ -159,6 +162,20 @@ function configure(network: Network, host: Host): void {
       0,
     ),
   );
+}
+
+/** A command that must succeed: its failure ends the run, with its place, its status and what it had to say. */
+function setupProgram(line: string, place: string): Program {
+  const printed: string[] = [];
+  const program = commandProgram(line, place, (text) => printed.push(text));
+  return function* setup(sys): Sleeping<number> {
+    const status = yield* program(sys);
+    if (status === 0) return 0;
+    const said = printed.length === 0 ? 'and said nothing' : `saying ${JSON.stringify(printed.slice(-SAID_LINES).join('; '))}`;
+    throw new TopologyError([
+      `${place}: set-up command ${JSON.stringify(line)} ended with status ${status} ${said}, expected 0 (allow failure with: … || true)`,
+    ]);
+  };
 }
 
 function interfaceCommands(name: string, spec: Host['nics'][number]['spec']): string[] {

@@ -159,6 +159,19 @@ describe.concurrent('bad input', () => {
     ]);
   });
 
+  it('in set-up is, too: a command that fails ends the run with its place, its status and what it said', async () => {
+    const setup = (command: string): [string, string] => ['interfaces: { eth0: 10.0.0.1/24 }', `interfaces: { eth0: 10.0.0.1/24 }\n    setup: [ '${command}' ]`]; // biome-ignore format: short
+    expect(await refused(setup('tc qdisc add dev eth0 root nosuch'))).toEqual([
+      'small.yaml:4:14: set-up command "tc qdisc add dev eth0 root nosuch" ended with status 2 saying "Error: Specified qdisc kind is unknown.", ' +
+        'expected 0 (allow failure with: … || true)',
+    ]);
+    expect(await refused(setup('cat /proc/nothing'))).toEqual([expect.stringMatching(/ended with status 1 saying "cat: .*No such file/)]);
+    expect(await refused(setup('false'))).toEqual([expect.stringMatching(/ended with status 1 and said nothing, expected 0/)]);
+    expect(await refused(setup('ip address add 10.0.0.1/24 dev eth0'))).toEqual([
+      expect.stringMatching(/^small\.yaml:4:14: RTNETLINK answers: EEXIST/),
+    ]);
+  });
+
   const calls: [what: string, args: string[], message: RegExp][] = [
     ['a topology that is not there', ['run', 'nowhere.yaml'], /^nowhere\.yaml: cannot read the topology: ENOENT$/m],
     ['an unknown option', ['run', 'small.yaml', '--sed', '3'], /unknown option '--sed'\n.*--seed/],

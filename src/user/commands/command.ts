@@ -16,22 +16,33 @@ export class CommandError extends Error {
   override readonly name = 'CommandError';
 }
 
-/** Splits a command line into words: blanks separate, quotes hold together, a backslash takes the next character as it is. */
-export function shellWords(line: string): string[] {
-  return shellStages(line).flat();
+/** Commands of a pipe, each as its words; and what joins it to the pipe after it (`;` also at the end). */
+export interface Pipeline {
+  readonly stages: string[][];
+  readonly joint: '&&' | '||' | ';';
 }
 
-/** The commands of a pipe, each as its words. */
-export function shellStages(line: string): string[][] {
-  const stages: string[][] = [[]];
+/**
+ * Splits a command line: blanks separate words, quotes hold together, a backslash takes the next character as it is; `|` joins commands to pipes, and `&&`, `||`
+ * and `;` pipes to a line.
+ */
+export function shellPipelines(line: string): Pipeline[] {
+  const pipelines: Pipeline[] = [];
+  let stages: string[][] = [[]];
   let word: string | null = null;
   let quote = '';
   const endWord = (): void => {
     if (word !== null) stages.at(-1)!.push(word);
     word = null;
   };
+  const endPipeline = (joint: Pipeline['joint']): void => {
+    endWord();
+    pipelines.push({ stages, joint });
+    stages = [[]];
+  };
   for (let i = 0; i < line.length; i++) {
     const c = line[i]!;
+    const joint = /^(&&|\|\||;)/.exec(line.slice(i, i + 2))?.[0] as Pipeline['joint'] | undefined;
     if (quote !== '') {
       if (c === quote) quote = '';
       else word += c;
@@ -39,15 +50,19 @@ export function shellStages(line: string): string[][] {
       quote = c;
       word ??= '';
     } else if (c === '\\' && i + 1 < line.length) word = (word ?? '') + line[++i]!;
-    else if (c === '|') {
+    else if (joint !== undefined) {
+      endPipeline(joint);
+      i += joint.length - 1;
+    } else if (c === '|') {
       endWord();
       stages.push([]);
     } else if (/\s/.test(c)) endWord();
     else word = (word ?? '') + c;
   }
   if (quote !== '') throw new CommandError(`${line}: a ${quote} is never closed`);
-  endWord();
-  return stages;
+  // Nothing need follow a semicolon.
+  if (word !== null || stages.length > 1 || stages[0]!.length > 0 || pipelines.at(-1)?.joint !== ';') endPipeline(';');
+  return pipelines;
 }
 
 /** Refuses with the words a real tool would use, and what would have been right. */

@@ -1,24 +1,51 @@
-/** A command line as a program: commands by name, joined by pipes. What one prints is the next one's input, whole, when it has ended. */
+/**
+ * A command line as a program: commands by name, joined by pipes. What one prints is the next one's input, whole, when it has ended. `&&` and `||` run what
+ * follows only if what came before succeeded, or failed, and `;` in any case.
+ */
 import type { Sleeping } from '../../kernel/include/linux/sched.ts';
 import { nearest } from '../nearest.ts';
-import type { Program } from '../sys.ts';
-import { type Command, CommandError, type Output, shellStages } from './command.ts';
+import type { Program, Sys } from '../sys.ts';
+import { type Command, CommandError, type Output, type Pipeline, shellPipelines } from './command.ts';
 import { COMMANDS } from './commands.ts';
+
+interface Stage {
+  readonly words: readonly string[];
+  readonly command: Command;
+}
 
 /** The program of a command line. Throws CommandError at once when a command does not exist. */
 export function commandLine(line: string, out: Output): Program {
-  const stages = shellStages(line).map((words) => ({ words, command: commandNamed(words[0] ?? '') }));
+  const pipelines = shellPipelines(line).map(({ stages, joint }) => ({ stages: stages.map(stageOf), joint }));
   return function* shell(sys): Sleeping<number> {
-    let input: string | null = null;
     let status = 0;
-    for (const [index, { words, command }] of stages.entries()) {
-      const printed: string[] = [];
-      const last = index === stages.length - 1;
-      status = yield* command(words, last ? out : (text) => printed.push(text), sys, input);
-      input = printed.map((text) => `${text}\n`).join('');
+    let before: Pipeline['joint'] = ';';
+    for (const { stages, joint } of pipelines) {
+      if (before === ';' || (before === '&&') === (status === 0)) status = yield* runPipeline(stages, joint, out, sys);
+      before = joint;
     }
     return status;
   };
+}
+
+const stageOf = (words: readonly string[]): Stage => ({ words, command: commandNamed(words[0] ?? '') });
+
+/** What goes wrong ends the line with a CommandError, unless `||` says what to do then. */
+function* runPipeline(stages: readonly Stage[], joint: Pipeline['joint'], out: Output, sys: Sys): Sleeping<number> {
+  let input: string | null = null;
+  let status = 0;
+  for (const [index, { words, command }] of stages.entries()) {
+    const printed: string[] = [];
+    const last = index === stages.length - 1;
+    try {
+      status = yield* command(words, last ? out : (text) => printed.push(text), sys, input);
+    } catch (error) {
+      if (!(error instanceof CommandError) || joint !== '||') throw error;
+      out(error.message);
+      status = 1;
+    }
+    input = printed.map((text) => `${text}\n`).join('');
+  }
+  return status;
 }
 
 function commandNamed(name: string): Command {

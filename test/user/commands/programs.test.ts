@@ -131,6 +131,22 @@ describe('nc and small commands', () => {
     expect(printed.statuses).toEqual([0, 0, 1, 0]);
   });
 
+  it('are joined by && and || and ;, and a failure that is allowed for ends nothing', () => {
+    const printed = twoHosts({
+      clientSetup: ['tc qdisc del dev eth0 root || true', 'ip route del 10.9.0.0/16 || sysctl net.no.such || true; true'],
+      client: [
+        'true && echo yes || echo no',
+        'false && echo yes || echo no',
+        'false || echo "a || b" | cat; echo done;',
+        'false; true && false',
+        'echo one;echo two&&echo three',
+      ],
+    });
+    expect(printed.client).toEqual(['yes', 'no', 'a || b', 'done', 'one', 'two', 'three']);
+    expect(printed.statuses).toEqual([0, 0, 0, 1, 0]);
+    expect(() => twoHosts({ client: ['true &&'] })).toThrow(/unknown command ""/);
+  });
+
   it('are refused before anything runs when they do not exist', () => {
     expect(() => twoHosts({ client: ['pnig 10.0.0.2'] })).toThrow(/unknown command "pnig".*did you mean "ping"\?/);
   });
