@@ -7,13 +7,14 @@
  * - `cause`: the id of the frame that a retransmission repeats, or that a duplicate copies.
  * - `fate`: `delivered`, `reordered` (delivered after a frame that was sent later), `lost` or `corrupted`.
  */
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import type { RetransmitWatcher } from '../kernel/include/net/packet_watchers.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Cable, CableEnd, CableObserver } from '../wire/cable.ts';
 import type { Frame } from '../wire/frame.ts';
 import type { Fate } from '../wire/impairment.ts';
-import { CaptureWriteError } from './files/capture_file.ts';
+import { finishAtExit } from './files/at_exit.ts';
+import { openLog, wholeLines, writeLog } from './trace/trace_output.ts';
 import { before, type Sent, Stream } from './truth_stream.ts';
 
 export type TruthKind = 'original' | 'retransmission' | 'duplicate';
@@ -88,6 +89,7 @@ export class TruthLog {
   readonly #path: string;
   readonly #fd: number;
   readonly #detachers: (() => void)[] = [];
+  readonly #planned: () => void;
   readonly #streams = new Map<string, Stream>();
   readonly #announced = new Map<string, Announced[]>();
   /** Why frames were sent again, for wires further on. */
@@ -103,16 +105,14 @@ export class TruthLog {
   /** Throws CaptureWriteError. */
   constructor(path: string, cables: readonly Cable[], kernels: readonly Kernel[]) {
     this.#path = path;
-    try {
-      this.#fd = openSync(path, 'w');
-    } catch (error) {
-      throw new CaptureWriteError(path, 'create', error);
-    }
+    this.#fd = openLog(path);
     for (const cable of cables) this.#watchCable(cable);
     for (const owner of kernels) this.#watchKernel(owner);
+    this.#planned = finishAtExit(() => this.close());
   }
 
   close(): void {
+    this.#planned();
     for (const detach of this.#detachers) detach();
     this.#flush(Number.POSITIVE_INFINITY);
     this.#write();
@@ -212,12 +212,10 @@ export class TruthLog {
   }
 
   #write(): void {
-    try {
-      writeSync(this.#fd, this.#text);
-    } catch (error) {
-      throw new CaptureWriteError(this.#path, 'write', error);
-    }
+    const bytes = Buffer.from(this.#text);
+    // Before it is written: what a full disk has refused is not tried again.
     this.#text = '';
+    writeLog(this.#path, this.#fd, bytes, bytes.length, wholeLines);
   }
 }
 

@@ -1,6 +1,6 @@
 /** The command line from the outside: what it prints, where, what it leaves behind, and how it ends. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { openCapture } from '../../src/observe/files/capture_reader.ts';
@@ -225,10 +225,30 @@ describe.concurrent('an output folder', () => {
     onTestFinished(() => {
       execFileSync('umount', [disk]);
     });
-    const { code, err } = await run(folder, '-o', 'disk/out', '--trace', 'none');
+    const { code, err } = await run(folder, '-o', 'disk/out', '--truth');
     expect(lines(err)).toEqual([expect.stringMatching(/^disk\/out\/\S+: cannot write .*no space left on device \(ENOSPC\)$/)]);
     expect(code).toBe(2);
     expect(packets(join(disk, 'out', 'client.eth0-server.eth0.wire.pcapng'))).toBeGreaterThan(5);
+    // Whole lines only, in each log that found room.
+    for (const log of ['trace.txt', 'truth.jsonl']) expect(readFileSync(join(disk, 'out', log), 'latin1')).toMatch(/^$|\n$/);
+  });
+
+  it.runIf(existsSync('/dev/full'))('where one file finds no room: the others end with all that was to be written', async () => {
+    const folder = folderWith();
+    const [out, full] = [join(folder, 'out'), join(folder, 'full')];
+    expect((await run(folder, '-o', 'out', '--truth')).code).toBe(0);
+    mkdirSync(full);
+    symlinkSync('/dev/full', join(full, 'truth.jsonl'));
+    const { code, err } = await run(folder, '-o', 'full', '--truth');
+    expect(lines(err)).toEqual([expect.stringMatching(/^full\/truth\.jsonl: cannot write .*no space left on device \(ENOSPC\)$/)]);
+    expect(code).toBe(2);
+    const wire = 'client.eth0-server.eth0.wire.pcapng';
+    expect(packets(join(full, wire))).toBe(packets(join(out, wire)));
+    // The run ended before the hosts were taken down.
+    const events = (directory: string): string[] => lines(readFileSync(join(directory, 'trace.txt'), 'latin1'));
+    expect(events(full).length).toBeGreaterThan(100);
+    expect(events(out).slice(0, events(full).length)).toEqual(events(full));
+    expect(existsSync(join(full, 'run.json'))).toBe(false);
   });
 });
 

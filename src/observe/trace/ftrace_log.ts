@@ -2,7 +2,7 @@
 import { closeSync } from 'node:fs';
 import { TextBuffer } from './text_buffer.ts';
 import { cpuCount, type TracedHost } from './trace_context.ts';
-import { openLog, writeLog } from './trace_output.ts';
+import { openLog, wholeLines, writeLog } from './trace_output.ts';
 import type { TraceBatch, TracedTask, TraceLog } from './trace_recorder.ts';
 import { LinePrefix, RecordText } from './trace_text.ts';
 
@@ -70,7 +70,7 @@ export class FtraceLog implements TraceLog {
   }
 
   #flush(): void {
-    writeLog(this.#path, this.#fd, this.#out.u8, this.#out.pos);
+    writeLog(this.#path, this.#fd, this.#out.u8, this.#out.pos, wholeLines);
     this.#out.pos = 0;
   }
 }

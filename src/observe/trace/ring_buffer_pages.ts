@@ -80,7 +80,7 @@ export class RingBufferPages {
   }
 
   #write(): void {
-    writeLog(this.path, this.#fd, this.#u8, this.#page);
+    writeLog(this.path, this.#fd, this.#u8, this.#page, (_, written) => written - (written % PAGE_BYTES));
     this.bytes += this.#page;
     this.#page = 0;
   }

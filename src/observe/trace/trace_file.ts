@@ -2,8 +2,8 @@
  * A text log of several hosts' CPUs in order of time. CPUs run ahead of the simulation, so lines wait until nothing earlier can come: every line that is still
  * to be written is stamped no earlier than the simulation's present. Lines of one instant stay in the order in which they were made.
  */
-import { closeSync, openSync, writeSync } from 'node:fs';
-import { CaptureWriteError } from '../files/capture_file.ts';
+import { closeSync } from 'node:fs';
+import { openLog, wholeLines, writeLog } from './trace_output.ts';
 
 const FLUSH_LINES = 8192;
 
@@ -27,11 +27,7 @@ export class TraceFile {
   constructor(path: string, header: string, now: () => number) {
     this.path = path;
     this.#now = now;
-    try {
-      this.#fd = openSync(path, 'w');
-    } catch (error) {
-      throw new CaptureWriteError(path, 'create', error);
-    }
+    this.#fd = openLog(path);
     this.#write(header);
   }
 
@@ -52,18 +48,15 @@ export class TraceFile {
     while (end > 0 && this.#waiting[end - 1]!.time >= before) end--;
     let text = '';
     for (let i = 0; i < end; i++) text += `${this.#waiting[i]!.text}\n`;
-    if (text !== '') this.#write(text);
     this.lines += end;
+    // Before they are written: what a full disk has refused is not tried again.
     this.#waiting = this.#waiting.slice(end);
     this.#limit = this.#waiting.length + FLUSH_LINES;
+    if (text !== '') this.#write(text);
   }
 
   #write(text: string): void {
-    try {
-      const bytes = Buffer.from(text, 'latin1');
-      for (let done = 0; done < bytes.length; ) done += writeSync(this.#fd, bytes, done);
-    } catch (error) {
-      throw new CaptureWriteError(this.path, 'write', error);
-    }
+    const bytes = Buffer.from(text, 'latin1');
+    writeLog(this.path, this.#fd, bytes, bytes.length, wholeLines);
   }
 }

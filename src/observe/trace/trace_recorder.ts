@@ -9,6 +9,7 @@ import type { EventName, TraceEvent } from '../../kernel/trace/trace_event.ts';
 import { MAX_RECORD_BYTES, TraceRecord } from '../../kernel/trace/trace_record.ts';
 import { this_cpu } from '../../machine/cpu.ts';
 import { InvariantError } from '../../sim/invariant.ts';
+import { tryAll } from '../files/at_exit.ts';
 import type { EventFilter } from './event_filter.ts';
 import { commOf, contextFlags, type TracedHost } from './trace_context.ts';
 import { TraceCursor } from './trace_cursor.ts';
@@ -154,8 +155,17 @@ export class TraceRecorder {
   }
 
   close(): void {
-    this.#flush(Number.POSITIVE_INFINITY);
-    for (const log of this.logs) log.close();
+    tryAll([() => this.#flush(Number.POSITIVE_INFINITY), () => tryAll(this.logs.map((log) => () => log.close()))]);
+  }
+
+  /** A log that fails gets nothing any more; the others go on, so that each ends with all that it was handed. */
+  #hand(batch: TraceBatch, log: TraceLog, failures: unknown[]): void {
+    try {
+      log.write(batch);
+    } catch (error) {
+      this.logs.splice(this.logs.indexOf(log), 1);
+      failures.push(error);
+    }
   }
 
   /** Hands everything stamped before `before` to the logs; the rest moves to the buffer's start. */
@@ -166,9 +176,11 @@ export class TraceRecorder {
     if (!inOrder(order, times)) order.sort((a, b) => times[a >> 3]! - times[b >> 3]!);
     let count = order.length;
     while (count > 0 && times[order[count - 1]! >> 3]! >= before) count--;
-    if (count > 0) for (const log of this.logs) log.write({ cursor, order, count });
+    const failures: unknown[] = [];
+    if (count > 0) for (const log of [...this.logs]) this.#hand({ cursor, order, count }, log, failures);
     // In the order in which they were made.
     this.#moveDown(order.slice(count).sort((a, b) => a - b));
+    if (failures.length > 0) throw failures[0];
   }
 
   #moveDown(left: readonly number[]): void {

@@ -1,6 +1,7 @@
 /** The trace of a run: which events go to which logs. */
 import type { TraceEvent } from '../../kernel/trace/trace_event.ts';
 import { trace_events } from '../../kernel/trace/trace_events.ts';
+import { finishAtExit, tryAll } from '../files/at_exit.ts';
 import { EventLog } from './event_log.ts';
 import type { TraceSelection } from './event_selection.ts';
 import { FtraceLog } from './ftrace_log.ts';
@@ -20,6 +21,7 @@ export class TraceSession {
   readonly recorder: TraceRecorder;
   /** True when a log shows what happens outside of the kernels: recorders for it may be attached. */
   readonly wantsHardware: boolean;
+  readonly #planned: () => void;
   #graphFile: TraceFile | null = null;
 
   /** `now` is the simulation's present. Throws CaptureWriteError. */
@@ -34,6 +36,7 @@ export class TraceSession {
     if (outputs.perfetto !== undefined) logs.push(new PerfettoLog(outputs.perfetto, hosts));
     if (outputs.msgpack !== undefined) logs.push(new EventLog(outputs.msgpack, hosts, tasks, [...events, ...hardware_events]));
     for (const host of hosts) this.recorder.listen(host, chosen);
+    this.#planned = finishAtExit(() => this.close());
   }
 
   #openText(hosts: readonly TracedHost[], { events, functionGraph }: TraceSelection, { text }: TraceOutputs, now: () => number): void {
@@ -55,8 +58,8 @@ export class TraceSession {
   }
 
   close(): void {
-    this.recorder.close();
-    this.#graphFile?.close();
+    this.#planned();
+    tryAll([() => this.recorder.close(), () => this.#graphFile?.close()]);
   }
 }
 
