@@ -73,6 +73,14 @@ export class Cpu {
     this.clock += ns;
   }
 
+  /**
+   * Waits, as at a lock, until `time`: another CPU, whose step ran earlier but reached further, did then what this one is about to build upon. So whatever passes
+   * from CPU to CPU through memory passes in the order of their clocks.
+   */
+  spinUntil(time: Nanoseconds): void {
+    if (this.clock < time) this.clock = time;
+  }
+
   /** Enters a context and returns the one that was left, to be restored with the same call. */
   switchContext(context: number): number {
     const previous = this.#context;

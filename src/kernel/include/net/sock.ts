@@ -260,6 +260,8 @@ export class sock {
   /** Segments that arrived while it was owned. */
   readonly sk_backlog = new sk_buff_head();
   sk_backlog_len = 0;
+  /** Clock of the CPU that processed the latest segment: answers to it leave no earlier, whichever CPU sends them. */
+  inputTime = 0;
 
   readonly sk_receive_queue = new sk_buff_head();
   readonly sk_write_queue = new sk_buff_head();

@@ -4,6 +4,7 @@
  *
  * Results: an skb, or a negative errno. Functions that in C change `*timeo` return what is left of it.
  */
+import { this_cpu } from '../../../machine/cpu.ts';
 import { type Sleeping, TASK_INTERRUPTIBLE, wait_queue_entry } from '../../include/linux/sched.ts';
 import { __skb_unlink, type sk_buff, type sk_buff_head, skb_peek_tail, skb_queue_empty } from '../../include/linux/skbuff.ts';
 import { SKB_DROP_REASON_SOCKET_RCVBUFF } from '../../include/net/dropreason.ts';
@@ -45,6 +46,7 @@ export function __skb_try_recv_from_queue(sk: sock, queue: sk_buff_head, flags: 
   let offset = (flags & MSG_PEEK) !== 0 && sk.sk_peek_off > 0 ? sk.sk_peek_off : 0;
   for (let skb = queue.next; skb !== null; skb = skb.next) {
     if ((flags & MSG_PEEK) === 0) {
+      this_cpu.spinUntil(skb.queuedTime);
       __skb_unlink(skb, queue);
       return skb;
     }

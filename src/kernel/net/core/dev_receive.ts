@@ -90,6 +90,7 @@ function enqueue_to_backlog(skb: sk_buff, softnet: softnet_data, rflow: rps_dev_
     if (softnet === this_cpu_ptr().softnet_data) ____napi_schedule(softnet, softnet.backlog);
     else napi_schedule_rps(softnet);
   }
+  skb.queuedTime = this_cpu.clock;
   __skb_queue_tail(queue, skb);
   softnet.input_queue_tail++;
   if (rflow !== null) rflow.last_qtail = softnet.input_queue_tail;
@@ -115,6 +116,7 @@ export function process_backlog(napi: napi_struct, quota: number): number {
   let work = 0;
   for (;;) {
     for (let skb = __skb_dequeue(softnet.process_queue); skb !== null; skb = __skb_dequeue(softnet.process_queue)) {
+      this_cpu.spinUntil(skb.queuedTime);
       __netif_receive_skb(skb);
       softnet.input_queue_head++;
       if (++work >= quota) return work;

@@ -265,6 +265,7 @@ function clearSkb(skb: sk_buff): void {
   skb.ip_opt_len = 0;
   skb.ip_flags = 0;
   skb.ip_frag_max_size = 0;
+  skb.queuedTime = 0;
   skb.qdisc_pkt_len = 0;
   skb.qdisc_cb_time = 0;
   skb.dropReason = 0;

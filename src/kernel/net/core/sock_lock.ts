@@ -55,7 +55,10 @@ export function release_sock(sk: sock): void {
 /** Processes the backlog as the softirq would have; bottom halves are on meanwhile. What it adds to itself is processed, too. */
 export function __release_sock(sk: sock): void {
   local_bh_enable();
-  for (let skb = __skb_dequeue(sk.sk_backlog); skb !== null; skb = __skb_dequeue(sk.sk_backlog)) sk_backlog_rcv(sk, skb);
+  for (let skb = __skb_dequeue(sk.sk_backlog); skb !== null; skb = __skb_dequeue(sk.sk_backlog)) {
+    this_cpu.spinUntil(skb.queuedTime);
+    sk_backlog_rcv(sk, skb);
+  }
   local_bh_disable();
   // Counted until now, so that a fast sender cannot keep the owner busy for ever.
   sk.sk_backlog_len = 0;
@@ -93,5 +96,6 @@ export function sk_add_backlog(sk: sock, skb: sk_buff, limit: number): number {
 
 export function __sk_add_backlog(sk: sock, skb: sk_buff): void {
   skb_dst_force(skb);
+  skb.queuedTime = this_cpu.clock;
   __skb_queue_tail(sk.sk_backlog, skb);
 }

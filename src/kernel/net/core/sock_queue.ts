@@ -4,6 +4,7 @@
  *
  * Functions that in C change `*timeo` return what is left of it instead: a number of jiffies ≥ 0, or a negative errno.
  */
+import { this_cpu } from '../../../machine/cpu.ts';
 import { trace } from '../../current.ts';
 import { type Sleeping, TASK_INTERRUPTIBLE, wait_queue_entry } from '../../include/linux/sched.ts';
 import { __skb_queue_tail, type sk_buff, skb_peek_tail } from '../../include/linux/skbuff.ts';
@@ -54,6 +55,7 @@ export function __sock_queue_rcv_skb(sk: sock, skb: sk_buff): number {
   skb_set_owner_r(skb, sk);
   skb_dst_force(skb);
   sock_skb_set_dropcount(sk, skb);
+  skb.queuedTime = this_cpu.clock;
   __skb_queue_tail(sk.sk_receive_queue, skb);
   if (!sock_flag(sk, SOCK_DEAD)) sk.sk_data_ready(sk);
   return 0;

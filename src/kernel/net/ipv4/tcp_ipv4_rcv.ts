@@ -3,6 +3,7 @@
  * `tcp_v4_early_demux` (before routing) … `tcp_v4_rcv` → checks → lookup → `tcp_v4_do_rcv` → tcp_rcv_established / tcp_rcv_state_process; or to a
  * half-open connection (`tcp_check_req`), to TIME_WAIT (`tcp_timewait_state_process`), to the backlog, or it is answered with a RST.
  */
+import { this_cpu } from '../../../machine/cpu.ts';
 import { trace } from '../../current.ts';
 import { PACKET_HOST, type sk_buff, skb_dst_set_noref } from '../../include/linux/skbuff.ts';
 import { tcp_hdr, tcp_sk } from '../../include/linux/tcp.ts';
@@ -256,6 +257,7 @@ function toTimewait(network: net, tw: inet_timewait_sock, skb: sk_buff, iph: iph
 
 /** A segment for a socket that nobody owns, straight from tcp_v4_rcv() or from the backlog. */
 export function tcp_v4_do_rcv(sk: sock, skb: sk_buff): number {
+  if (this_cpu.clock > sk.inputTime) sk.inputTime = this_cpu.clock;
   if (sk.skc_state === TCP_ESTABLISHED) {
     sock_rps_save_rxhash(sk, skb);
     sk.sk_napi_id = skb.napi_id;

@@ -2,6 +2,7 @@
  * net/ipv4/tcp_output.c: one segment becomes a packet: `tcp_transmit_skb` → `__tcp_transmit_skb` (clone, header, options, window, checksum, owner) →
  * `queue_xmit` → `tcp_update_skb_after_send`, `tcp_rate_skb_sent`.
  */
+import { this_cpu } from '../../../machine/cpu.ts';
 import { InvariantError } from '../../../sim/invariant.ts';
 import { kernel } from '../../current.ts';
 import { NET_XMIT_CN } from '../../include/linux/netdevice.ts';
@@ -180,6 +181,7 @@ function writeUrgent(tp: tcp_sock, th: tcphdr, seq: number): void {
 export function __tcp_transmit_skb(sk: sock, skb: sk_buff, clone_it: boolean, gfp_mask: gfp_t, rcv_nxt: number): number {
   const tp = tcp_sk(sk);
   if (tcp_skb_pcount(skb) === 0) throw new InvariantError('__tcp_transmit_skb: the segment was not counted');
+  this_cpu.spinUntil(sk.inputTime);
   const prior_wstamp = tp.tcp_wstamp_ns;
   if (tp.tcp_clock_cache > prior_wstamp) tp.tcp_wstamp_ns = tp.tcp_clock_cache;
   skb_set_delivery_time(skb, tp.tcp_wstamp_ns);

@@ -2,6 +2,7 @@
  * net/ipv4/udp.c: datagrams come in. `udp_rcv` → `__udp4_lib_rcv` → `udp_unicast_rcv_skb` → `udp_queue_rcv_skb` → `udp_queue_rcv_one_skb` →
  * `__udp_queue_rcv_skb` → `__udp_enqueue_schedule_skb`; and ICMP errors about datagrams sent: `udp_err` → `__udp4_lib_err`.
  */
+import { this_cpu } from '../../../machine/cpu.ts';
 import { trace } from '../../current.ts';
 import { NETIF_F_SG } from '../../include/linux/netdevice.ts';
 import {
@@ -227,6 +228,7 @@ export function __udp_enqueue_schedule_skb(sk: sock, skb: sk_buff): number {
   skb_dst_drop(skb);
   skb.dev = null;
   sock_skb_set_dropcount(sk, skb);
+  skb.queuedTime = this_cpu.clock;
   __skb_queue_tail(sk.sk_receive_queue, skb);
   if (!sock_flag(sk, SOCK_DEAD)) sk.sk_data_ready(sk);
   return 0;
