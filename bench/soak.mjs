@@ -17,6 +17,8 @@ const HEAP_GROWTH = 1.15;
 const PROCESS_GROWTH = 1.3;
 const WARM_UP_ROUNDS = 3;
 const ROUND_MEGABYTES = 20;
+/** How often the long run is looked at, in virtual time. */
+const SAMPLE_NS = 5e7;
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc');
@@ -47,7 +49,7 @@ function round(number, megabytes, sample) {
     truth: true,
     onProgress: (virtualNs) => {
       if (sample === null || virtualNs < next) return;
-      next = virtualNs + 1e9;
+      next = virtualNs + SAMPLE_NS;
       sample();
     },
   });
@@ -83,7 +85,7 @@ const samples = [];
 round('long', size, () => samples.push(memory()));
 samples.forEach((sample, i) => {
   if (i === 0) base = { heap: 0, rss: 0 };
-  judge(`long run, second ${i}`, sample, i > samples.length / 4);
+  judge(`long run, sample ${i}`, sample, i > samples.length / 4);
 });
 rmSync(directory, { recursive: true });
 process.exitCode = grown ? 1 : 0;

@@ -2,9 +2,19 @@
 import { describe, expect, it } from 'vitest';
 import type { msghdr } from '../../../src/kernel/include/net/sock.ts';
 import { msghdr as Message } from '../../../src/kernel/include/net/sock.ts';
-import { EACCES, EAGAIN, EINVAL } from '../../../src/kernel/uapi/errno.ts';
+import { EACCES, EAGAIN, EINVAL, ENOTTY } from '../../../src/kernel/uapi/errno.ts';
 import { ICMP_FILTER, IP_RECVERR, IPPROTO_ICMP, IPPROTO_RAW } from '../../../src/kernel/uapi/in.ts';
-import { AF_INET, MSG_DONTWAIT, MSG_ERRQUEUE, SOCK_DGRAM, SOCK_RAW, SOL_IP, SOL_RAW } from '../../../src/kernel/uapi/socket.ts';
+import {
+  AF_INET,
+  AF_UNSPEC,
+  MSG_DONTWAIT,
+  MSG_ERRQUEUE,
+  SIOCINQ,
+  SOCK_DGRAM,
+  SOCK_RAW,
+  SOL_IP,
+  SOL_RAW,
+} from '../../../src/kernel/uapi/socket.ts';
 import { sockaddr } from '../../../src/user/sys.ts';
 import { LoopbackHost } from '../../support/programs.ts';
 
@@ -106,6 +116,36 @@ describe('IP_RECVERR', () => {
     expect([...message.data.subarray(0, 3)]).toEqual([9, 8, 7]);
     expect(message.msg_name).toEqual(sockaddr(LO, 9999));
     expect(message.msg_control[0]).toMatchObject({ cmsg_type: IP_RECVERR, data: { ee_errno: 111, ee_origin: 2, ee_type: 3, ee_code: 3 } });
+    expect(host.leftovers()).toEqual([]);
+  });
+
+  it('are as on Linux 6.18 when they are disconnected, and know no ioctl of their own', () => {
+    const host = new LoopbackHost();
+    host.onCpu(() => host.kernel.init_net.sysctls.set('net.ipv4.ping_group_range', '0 1000'));
+    host.run(function* (sys) {
+      const unspecified = sockaddr();
+      unspecified.sin_family = AF_UNSPEC;
+      const nameOf = function* (fd: number) {
+        const name = sockaddr();
+        yield* sys.getsockname(fd, name);
+        return [name.sin_addr, name.sin_port];
+      };
+      const ping = yield* sys.socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP);
+      expect(yield* sys.ioctl(ping, SIOCINQ)).toBe(-ENOTTY);
+      for (const type of [SOCK_DGRAM, SOCK_RAW]) {
+        const fd = yield* sys.socket(AF_INET, type, IPPROTO_ICMP);
+        yield* sys.connect(fd, sockaddr(LO, 9));
+        expect((yield* nameOf(fd))[0]).toBe(0x7f000001);
+        expect(yield* sys.connect(fd, unspecified)).toBe(0);
+        expect(yield* nameOf(fd)).toEqual([0, 0]);
+      }
+      // A ping socket keeps the address that it was bound to, but not a port that it was given.
+      yield* sys.bind(ping, sockaddr(LO));
+      yield* sys.connect(ping, sockaddr(LO, 9));
+      yield* sys.connect(ping, unspecified);
+      expect(yield* nameOf(ping)).toEqual([0x7f000001, 0]);
+      return 0;
+    });
     expect(host.leftovers()).toEqual([]);
   });
 });

@@ -128,7 +128,7 @@ export interface proto {
   connect(sk: sock, address: sockaddr_in): number;
   disconnect(sk: sock, flags: number): number;
   accept?(sk: sock, flags: number): Sleeping<sock | number>;
-  ioctl(sk: sock, command: number): number;
+  ioctl?(sk: sock, command: number): number;
   init?(sk: sock): number;
   destroy?(sk: sock): void;
   shutdown?(sk: sock, how: number): void;

@@ -29,7 +29,17 @@ import {
   type socket,
 } from '../../include/net/sock.ts';
 import { TFO_SERVER_ENABLE, TFO_SERVER_WO_SOCKOPT1 } from '../../include/net/tcp.ts';
-import { EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, EAGAIN, EINVAL, ENOTCONN, EPROTONOSUPPORT, ESOCKTNOSUPPORT } from '../../uapi/errno.ts';
+import {
+  EADDRINUSE,
+  EADDRNOTAVAIL,
+  EAFNOSUPPORT,
+  EAGAIN,
+  EINVAL,
+  ENOIOCTLCMD,
+  ENOTCONN,
+  EPROTONOSUPPORT,
+  ESOCKTNOSUPPORT,
+} from '../../uapi/errno.ts';
 import { INADDR_ANY, IP_PMTUDISC_DONT, IP_PMTUDISC_WANT, IPPROTO_IP, IPPROTO_RAW, type sockaddr_in } from '../../uapi/in.ts';
 import { AF_INET, AF_UNSPEC, MSG_ERRQUEUE, O_NONBLOCK, RCV_SHUTDOWN, SHUTDOWN_MASK, SOCK_RAW, SOCK_STREAM } from '../../uapi/socket.ts';
 import { TCP_CLOSE, TCP_LISTEN, TCP_SYN_SENT, TCPF_CLOSE, TCPF_LISTEN, TCPF_SYN_RECV, TCPF_SYN_SENT } from '../../uapi/tcp.ts';
@@ -293,7 +303,7 @@ function shutdownByState(sock: socket, sk: sock, how: number): number {
 /** The protocol's answer; requests about routes and interfaces are not part of the model. */
 export function inet_ioctl(sock: socket, cmd: number): number {
   const sk = sock.sk!;
-  return sk.skc_prot.ioctl(sk, cmd);
+  return sk.skc_prot.ioctl?.(sk, cmd) ?? -ENOIOCTLCMD;
 }
 
 /** net/core/sock.c: setsockopt and getsockopt beyond SOL_SOCKET are the protocol's. */

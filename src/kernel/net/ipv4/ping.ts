@@ -12,9 +12,9 @@ import { flowi4, inet_sk, inet_sock } from '../../include/net/inet_sock.ts';
 import { ipcm_cookie } from '../../include/net/ip.ts';
 import type { net } from '../../include/net/net_namespace.ts';
 import { flowi4_init_output, RTCF_BROADCAST } from '../../include/net/route.ts';
-import { type msghdr, type proto, SOCK_BROADCAST, sk_wmem_alloc_get, type sock, sock_flag, sock_net } from '../../include/net/sock.ts';
+import { type msghdr, type proto, SOCK_BROADCAST, type sock, sock_flag, sock_net } from '../../include/net/sock.ts';
 import { csum_fold } from '../../lib/checksum.ts';
-import { EACCES, EAFNOSUPPORT, EDESTADDRREQ, EHOSTUNREACH, EINVAL, EMSGSIZE, ENOIOCTLCMD, EOPNOTSUPP, EPROTO } from '../../uapi/errno.ts';
+import { EACCES, EAFNOSUPPORT, EDESTADDRREQ, EHOSTUNREACH, EINVAL, EMSGSIZE, EOPNOTSUPP, EPROTO } from '../../uapi/errno.ts';
 import {
   ICMP_DEST_UNREACH,
   ICMP_ECHO,
@@ -26,31 +26,20 @@ import {
   icmphdr,
   iphdr,
 } from '../../uapi/in.ts';
-import { AF_INET, AF_UNSPEC, MSG_DONTWAIT, MSG_ERRQUEUE, MSG_OOB, MSG_TRUNC, SIOCINQ, SIOCOUTQ } from '../../uapi/socket.ts';
-import { TCP_CLOSE, TCP_ESTABLISHED } from '../../uapi/tcp.ts';
-import { skb_copy_datagram_msg } from '../core/datagram.ts';
-import { skb_free_datagram, skb_recv_datagram } from '../core/datagram_recv.ts';
+import { AF_INET, AF_UNSPEC, MSG_DONTWAIT, MSG_OOB, MSG_TRUNC } from '../../uapi/socket.ts';
+import { TCP_ESTABLISHED } from '../../uapi/tcp.ts';
 import { kfree_skb_reason, skb_clone } from '../core/skbuff.ts';
 import { skb_checksum } from '../core/skbuff_bits.ts';
 import { sk_error_report } from '../core/sock_callbacks.ts';
-import { sock_recv_cmsgs } from '../core/sock_cmsg.ts';
-import { sk_dst_reset } from '../core/sock_dst.ts';
 import { sk_common_release, sock_prot_inuse_add } from '../core/sock_life.ts';
 import { lock_sock, release_sock } from '../core/sock_lock.ts';
 import { sock_queue_rcv_skb, waitForSendRoom } from '../core/sock_queue.ts';
 import { ip4_datagram_connect, ip4_datagram_release_cb } from './datagram.ts';
 import { ip_append_data, ip_flush_pending_frames, ip_generic_getfrag, ip_push_pending_frames } from './ip_output.ts';
-import {
-  ip_cmsg_recv,
-  ip_cmsg_send,
-  ip_getsockopt,
-  ip_icmp_error,
-  ip_recv_error,
-  ip_setsockopt,
-  ipcm_init_sk,
-  ipv4_pktinfo_prepare,
-} from './ip_sockglue.ts';
+import { ip_cmsg_send, ip_getsockopt, ip_icmp_error, ip_setsockopt, ipcm_init_sk, ipv4_pktinfo_prepare } from './ip_sockglue.ts';
+import { packetRecvmsg } from './packet_recvmsg.ts';
 import { inet_sk_flowi_flags, ip_route_output_flow, ip_sock_rt_scope, ipv4_sk_redirect, ipv4_sk_update_pmtu } from './route.ts';
+import { __udp_disconnect } from './udp.ts';
 
 const ICMP_HLEN = 8;
 const NR_ICMP_UNREACH = 15;
@@ -239,45 +228,11 @@ function checksumOfQueue(sk: sock, len: number): number {
   return csum_fold(csum);
 }
 
-function* ping_recvmsg(sk: sock, msg: msghdr, flags: number): Sleeping<number> {
-  if ((flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
-  if ((flags & MSG_ERRQUEUE) !== 0) return ip_recv_error(sk, msg);
-  const skb = yield* skb_recv_datagram(sk, flags);
-  if (typeof skb === 'number') return skb;
-  const copied = Math.min(msg.size, skb.len);
-  if (copied < skb.len) msg.msg_flags |= MSG_TRUNC;
-  const err = skb_copy_datagram_msg(skb, 0, msg, copied);
-  if (err === 0) describe(sk, skb, msg);
-  skb_free_datagram(sk, skb);
-  return err !== 0 ? err : copied;
-}
-
-function describe(sk: sock, skb: sk_buff, msg: msghdr): void {
-  sock_recv_cmsgs(msg, sk, skb);
-  if (msg.msg_name !== null) {
-    msg.msg_name.sin_family = AF_INET;
-    msg.msg_name.sin_addr = new iphdr(skb.mem.view, skb_network_header(skb)).saddr;
-    msg.msg_name.sin_port = 0;
-  }
-  if (inet_sk(sk).cmsg_flags !== 0) ip_cmsg_recv(msg, sk, skb);
-}
-
-function ping_disconnect(sk: sock, _flags: number): number {
-  sk.skc_state = TCP_CLOSE;
-  sk.skc_daddr = 0;
-  sk.skc_dport = 0;
-  sk_dst_reset(sk);
-  return 0;
-}
+const ping_recvmsg = (sk: sock, msg: msghdr, flags: number): Sleeping<number> => packetRecvmsg(sk, msg, flags & ~MSG_TRUNC);
 
 // biome-ignore lint/correctness/useYield: a close that never waits
 function* ping_close(sk: sock, _timeout: number): Sleeping<void> {
   sk_common_release(sk);
-}
-
-function ping_ioctl(sk: sock, cmd: number): number {
-  if (cmd === SIOCOUTQ) return sk_wmem_alloc_get(sk);
-  return cmd === SIOCINQ ? (sk.sk_receive_queue.next?.len ?? 0) : -ENOIOCTLCMD;
 }
 
 export const ping_prot: proto = {
@@ -285,8 +240,7 @@ export const ping_prot: proto = {
   init: ping_init_sock,
   close: ping_close,
   connect: ip4_datagram_connect,
-  disconnect: ping_disconnect,
-  ioctl: ping_ioctl,
+  disconnect: __udp_disconnect,
   setsockopt: ip_setsockopt,
   getsockopt: ip_getsockopt,
   sendmsg: ping_v4_sendmsg,

@@ -50,25 +50,12 @@ import {
   iphdr,
   type sockaddr_in,
 } from '../../uapi/in.ts';
-import {
-  AF_INET,
-  AF_UNSPEC,
-  MSG_DONTWAIT,
-  MSG_ERRQUEUE,
-  MSG_MORE,
-  MSG_OOB,
-  MSG_TRUNC,
-  SIOCINQ,
-  SIOCOUTQ,
-  SOL_RAW,
-} from '../../uapi/socket.ts';
+import { AF_INET, AF_UNSPEC, MSG_DONTWAIT, MSG_MORE, MSG_OOB, SIOCINQ, SIOCOUTQ, SOL_RAW } from '../../uapi/socket.ts';
 import { TCP_CLOSE, TCP_ESTABLISHED } from '../../uapi/tcp.ts';
-import { skb_copy_datagram_msg } from '../core/datagram.ts';
-import { skb_free_datagram, skb_recv_datagram } from '../core/datagram_recv.ts';
 import { kfree_skb_reason, skb_clone } from '../core/skbuff.ts';
 import { copyFromUser } from '../core/skbuff_bits.ts';
 import { sk_error_report } from '../core/sock_callbacks.ts';
-import { skb_setup_tx_timestamp, sock_recv_cmsgs } from '../core/sock_cmsg.ts';
+import { skb_setup_tx_timestamp } from '../core/sock_cmsg.ts';
 import { sk_dst_reset } from '../core/sock_dst.ts';
 import { sk_common_release, sock_prot_inuse_add } from '../core/sock_life.ts';
 import { lock_sock, release_sock } from '../core/sock_lock.ts';
@@ -77,16 +64,8 @@ import { inet_addr_valid_or_nonlocal } from './af_inet.ts';
 import { ip4_datagram_connect, ip4_datagram_release_cb } from './datagram.ts';
 import { inet_addr_type_table } from './fib_frontend.ts';
 import { ip_append_data, ip_flush_pending_frames, ip_local_out, ip_push_pending_frames } from './ip_output.ts';
-import {
-  ip_cmsg_recv,
-  ip_cmsg_send,
-  ip_getsockopt,
-  ip_icmp_error,
-  ip_recv_error,
-  ip_setsockopt,
-  ipcm_init_sk,
-  ipv4_pktinfo_prepare,
-} from './ip_sockglue.ts';
+import { ip_cmsg_send, ip_getsockopt, ip_icmp_error, ip_setsockopt, ipcm_init_sk, ipv4_pktinfo_prepare } from './ip_sockglue.ts';
+import { packetRecvmsg } from './packet_recvmsg.ts';
 import {
   __ip_select_ident,
   inet_sk_flowi_flags,
@@ -95,6 +74,7 @@ import {
   ipv4_sk_redirect,
   ipv4_sk_update_pmtu,
 } from './route.ts';
+import { __udp_disconnect } from './udp.ts';
 
 const IP_HLEN = 20;
 const NR_ICMP_UNREACH = 15;
@@ -283,44 +263,12 @@ function fillHeader(sk: sock, iph: iphdr, fl4: flowi4, length: number): void {
   ip_send_check(iph);
 }
 
-function* raw_recvmsg(sk: sock, msg: msghdr, flags: number): Sleeping<number> {
-  if ((flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
-  if ((flags & MSG_ERRQUEUE) !== 0) return ip_recv_error(sk, msg);
-  const skb = yield* skb_recv_datagram(sk, flags);
-  if (typeof skb === 'number') return skb;
-  const copied = Math.min(msg.size, skb.len);
-  if (copied < skb.len) msg.msg_flags |= MSG_TRUNC;
-  const err = skb_copy_datagram_msg(skb, 0, msg, copied);
-  if (err === 0) describe(sk, skb, msg);
-  const length = (flags & MSG_TRUNC) !== 0 ? skb.len : copied;
-  skb_free_datagram(sk, skb);
-  return err !== 0 ? err : length;
-}
-
-function describe(sk: sock, skb: sk_buff, msg: msghdr): void {
-  sock_recv_cmsgs(msg, sk, skb);
-  if (msg.msg_name !== null) {
-    msg.msg_name.sin_family = AF_INET;
-    msg.msg_name.sin_addr = new iphdr(skb.mem.view, skb_network_header(skb)).saddr;
-    msg.msg_name.sin_port = 0;
-  }
-  if (inet_sk(sk).cmsg_flags !== 0) ip_cmsg_recv(msg, sk, skb);
-}
-
 function raw_bind(sk: sock, addr: sockaddr_in): number {
   if (sk.skc_state !== TCP_CLOSE) return -EINVAL;
   const type = inet_addr_type_table(sock_net(sk), addr.sin_addr, 0);
   if (!inet_addr_valid_or_nonlocal(sk, addr.sin_addr, type)) return -EADDRNOTAVAIL;
   sk.skc_rcv_saddr = addr.sin_addr;
   inet_sk(sk).inet_saddr = type === RTN_MULTICAST || type === RTN_BROADCAST ? 0 : addr.sin_addr;
-  sk_dst_reset(sk);
-  return 0;
-}
-
-function raw_disconnect(sk: sock, _flags: number): number {
-  sk.skc_state = TCP_CLOSE;
-  sk.skc_daddr = 0;
-  sk.skc_dport = 0;
   sk_dst_reset(sk);
   return 0;
 }
@@ -359,12 +307,12 @@ export const raw_prot: proto = {
   close: raw_close,
   destroy: raw_destroy,
   connect: ip4_datagram_connect,
-  disconnect: raw_disconnect,
+  disconnect: __udp_disconnect,
   ioctl: raw_ioctl,
   setsockopt: raw_setsockopt,
   getsockopt: raw_getsockopt,
   sendmsg: raw_sendmsg,
-  recvmsg: raw_recvmsg,
+  recvmsg: packetRecvmsg,
   bind: raw_bind,
   release_cb: ip4_datagram_release_cb,
   hash: raw_hash_sk,

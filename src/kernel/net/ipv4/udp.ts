@@ -57,7 +57,8 @@ function* udp_lib_close(sk: sock, _timeout: number): Sleeping<void> {
   sk_common_release(sk);
 }
 
-function udp_disconnect(sk: sock, _flags: number): number {
+/** Ends an association (POSIX 1003.1g); also of raw and ping sockets. What the program did not bind itself is free again. */
+export function __udp_disconnect(sk: sock, _flags: number): number {
   const inet = inet_sk(sk);
   sk.skc_state = TCP_CLOSE;
   sk.skc_daddr = 0;
@@ -65,10 +66,10 @@ function udp_disconnect(sk: sock, _flags: number): number {
   sk.skc_bound_dev_if = 0;
   if ((sk.sk_userlocks & SOCK_BINDADDR_LOCK) === 0) {
     inet.inet_saddr = sk.skc_rcv_saddr = 0;
-    udp_lib_rehash(sk);
+    if ((sk.sk_userlocks & SOCK_BINDPORT_LOCK) !== 0) sk.skc_prot.rehash?.(sk);
   }
   if ((sk.sk_userlocks & SOCK_BINDPORT_LOCK) === 0) {
-    udp_lib_unhash(sk);
+    sk.skc_prot.unhash?.(sk);
     inet.inet_sport = 0;
   }
   sk_dst_reset(sk);
@@ -136,7 +137,7 @@ export const udp_prot: proto = {
   name: 'UDP',
   close: udp_lib_close,
   connect: ip4_datagram_connect,
-  disconnect: udp_disconnect,
+  disconnect: __udp_disconnect,
   ioctl: udp_ioctl,
   init: udp_init_sock,
   destroy: udp_destroy_sock,

@@ -117,7 +117,7 @@ describe('recv()', () => {
     tp.urg_data = 0x100 | 50;
     expect(host.run(() => tcp_poll(tp.sk_socket!))).toBe(POLLIN | 0x40 | POLLOUT | 0x100 | POLLPRI);
     expect(recv(host, tp, 100)).toMatchObject({ result: 50, bytes: pattern(0, 50) });
-    expect(host.run(() => tp.skc_prot.ioctl(tp, SIOCATMARK))).toBe(1);
+    expect(host.run(() => tp.skc_prot.ioctl!(tp, SIOCATMARK))).toBe(1);
     expect(recv(host, tp, 10, MSG_OOB)).toMatchObject({ result: 1, bytes: [50] });
     expect(recv(host, tp, 100)).toMatchObject({ result: 49, bytes: pattern(51, 49) });
     expect(recv(host, tp, 10, MSG_OOB).result).toBe(-22);
@@ -128,7 +128,7 @@ describe('recv()', () => {
     const tp = host.socket();
     host.run(() => tp.skc_prot.setsockopt(tp, SOL_TCP, TCP_INQ, 1));
     arrive(host, tp, 100);
-    expect(host.run(() => tp.skc_prot.ioctl(tp, SIOCINQ))).toBe(100);
+    expect(host.run(() => tp.skc_prot.ioctl!(tp, SIOCINQ))).toBe(100);
     expect(recv(host, tp, 30).msg.msg_control).toEqual([{ cmsg_level: SOL_TCP, cmsg_type: TCP_INQ, data: 70 }]);
   });
 
@@ -183,7 +183,7 @@ describe('the end', () => {
     host.run(() => tcp_shutdown(tp, 2));
     expect(summary(host.take())).toEqual(['100:200(100) FP.']);
     expect(tp.skc_state).toBe(TCP_FIN_WAIT1);
-    expect(host.run(() => tp.skc_prot.ioctl(tp, SIOCOUTQ))).toBe(201);
+    expect(host.run(() => tp.skc_prot.ioctl!(tp, SIOCOUTQ))).toBe(201);
     host.drain(tp);
     const other = host.socket();
     host.run(() => tcp_shutdown(other, 2));
