@@ -233,7 +233,7 @@ export class sk_buff {
   ip_flags = 0;
   ip_frag_max_size = 0;
   /** Clock of the CPU that left it in a queue for another one to find: it is found no earlier. */
-  queuedTime = 0;
+  queuedTime = WIDE;
   qdisc_pkt_len = 0;
   qdisc_cb_time = 0;
   /** Why it is dropped, while it waits to be freed: tc_skb_cb's drop_reason, get_kfree_skb_cb()'s reason. */

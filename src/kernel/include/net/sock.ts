@@ -261,7 +261,7 @@ export class sock {
   readonly sk_backlog = new sk_buff_head();
   sk_backlog_len = 0;
   /** Clock of the CPU that processed the latest segment: answers to it leave no earlier, whichever CPU sends them. */
-  inputTime = 0;
+  inputTime = WIDE;
 
   readonly sk_receive_queue = new sk_buff_head();
   readonly sk_write_queue = new sk_buff_head();
