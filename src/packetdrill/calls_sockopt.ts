@@ -17,7 +17,10 @@ const isTextOption = (level: number, option: number): boolean =>
 function optionValue(expression: Expression | undefined, level: number, option: number, length: number): unknown {
   if (expression?.kind === 'string') {
     if (isTextOption(level, option)) return expression.value.slice(0, length);
-    return bytesOf(expression.value).subarray(0, length);
+    // A structure's bytes; what the script leaves out is 0.
+    const bytes = new Uint8Array(length);
+    bytes.set(bytesOf(expression.value).subarray(0, length));
+    return bytes;
   }
   if (expression?.kind === 'struct') {
     const fields = fieldsOf(expression, []);

@@ -29,6 +29,10 @@ export class Tracepoints {
   tcp_probe: Listener<[sk: sock, skb: sk_buff]> = undefined;
   tcp_bad_csum: Listener<[skb: sk_buff]> = undefined;
   tcp_cong_state_set: Listener<[sk: sock, ca_state: number]> = undefined;
+  tcp_hash_bad_header: Listener<[sk: sock, skb: sk_buff]> = undefined;
+  tcp_hash_md5_required: Listener<[sk: sock, skb: sk_buff]> = undefined;
+  tcp_hash_md5_unexpected: Listener<[sk: sock, skb: sk_buff]> = undefined;
+  tcp_hash_md5_mismatch: Listener<[sk: sock, skb: sk_buff]> = undefined;
   /* sock */
   inet_sock_set_state: Listener<[sk: sock, oldstate: number, newstate: number]> = undefined;
   sock_rcvqueue_full: Listener<[sk: sock, skb: sk_buff]> = undefined;

@@ -15,6 +15,7 @@ import {
   TCPI_OPT_TIMESTAMPS,
   TCPI_OPT_WSCALE,
 } from '../../kernel/uapi/tcp.ts';
+import { inet_ntoa } from '../inet.ts';
 import { significant } from './ping_statistics.ts';
 
 const TIMERS = ['off', 'on', 'keepalive', 'timewait', 'persist', 'unknown'] as const;
@@ -71,6 +72,7 @@ export function tcpText(sk: sock, options: boolean): string {
     ...limits(info),
     ...losses(info, sk.skc_state),
     ...receiver(info),
+    md5Keys(tp),
   ];
   return parts.filter((part) => part !== '').map((part) => ` ${part}`).join(''); // biome-ignore format: short
 }
@@ -170,6 +172,12 @@ function losses(info: tcp_info, state: number): string[] {
     unlessZero('reord_seen', info.tcpi_reord_seen),
   ];
 }
+
+/** The keys of a signed connection. */
+const md5Keys = ({ md5sig_info }: tcp_sock): string =>
+  md5sig_info === null || md5sig_info.head.length === 0
+    ? ''
+    : `md5keys:${md5sig_info.head.map(({ addr, prefixlen, key }) => `${inet_ntoa(addr)}/${prefixlen}=${Buffer.from(key).toString('latin1')}`).join(',')}`;
 
 const receiver = (info: tcp_info): string[] => [
   ms('rcv_rtt', info.tcpi_rcv_rtt),

@@ -34,7 +34,7 @@ export interface Repeat {
 
 export type ScriptItem = Step | Repeat;
 
-type Kind = 'number' | 'port' | 'address' | 'how' | 'option' | 'value';
+type Kind = 'number' | 'port' | 'address' | 'how' | 'option' | 'value' | 'prefix';
 
 const FORMS: Readonly<Record<Kind, { readonly test: RegExp; readonly expected: string }>> = {
   number: { test: /^\d+$/, expected: 'a number' },
@@ -42,6 +42,7 @@ const FORMS: Readonly<Record<Kind, { readonly test: RegExp; readonly expected: s
   address: { test: /^\d{1,3}(\.\d{1,3}){3}$/, expected: 'an IPv4 address' },
   how: { test: /^(rd|wr|rdwr)$/, expected: 'rd, wr or rdwr' },
   option: { test: /^[A-Z]+_[A-Z0-9_]+$/, expected: 'a socket option such as TCP_NODELAY' },
+  prefix: { test: /^\d{1,3}(\.\d{1,3}){3}(\/\d{1,2})?$/, expected: 'an IPv4 address or prefix' },
   value: { test: /^\S+$/, expected: 'a value' },
 };
 
@@ -69,6 +70,7 @@ const COMMANDS: Readonly<Record<string, readonly (Kind | `${Kind}?`)[]>> = {
   outq: [],
   setsockopt: ['option', 'value'],
   getsockopt: ['option'],
+  md5sig: ['prefix', 'value?'],
   sleep_us: ['number'],
   shutdown: ['how'],
   close: [],

@@ -4,10 +4,11 @@
  */
 import type { Sleeping } from '../../kernel/include/linux/sched.ts';
 import { msghdr } from '../../kernel/include/net/sock.ts';
+import { TCP_MD5SIG_FLAG_PREFIX, type tcp_md5sig } from '../../kernel/include/net/tcp_md5sig.ts';
 import { errnoName } from '../../kernel/uapi/errno.ts';
 import type { sockaddr_in } from '../../kernel/uapi/in.ts';
 import { AF_INET, MSG_ERRQUEUE, MSG_NOSIGNAL, POLLIN, SHUT_RD, SHUT_RDWR, SHUT_WR, SIOCINQ, SIOCOUTQ, SO_LINGER, SO_REUSEADDR, SOCK_DGRAM, SOCK_STREAM, SOL_SOCKET, SOL_TCP } from '../../kernel/uapi/socket.ts'; // biome-ignore format: a list
-import { TCP_INFO } from '../../kernel/uapi/tcp.ts';
+import { TCP_INFO, TCP_MD5SIG, TCP_MD5SIG_EXT } from '../../kernel/uapi/tcp.ts';
 import { WIDE } from '../../sim/wide.ts';
 import { type Process, type Program, type Sys, sockaddr } from '../sys.ts';
 import { cmsgText } from './cmsg.ts';
@@ -170,6 +171,16 @@ function* sendAll(state: State, total: number, writeSize: number): Sleeping<numb
   return done;
 }
 
+/** struct tcp_md5sig for a peer, or with a `prefixlen` for all of a network; without `key` it deletes. */
+const md5sig = (address: number, prefixlen: number | null, key: string): tcp_md5sig => ({
+  tcpm_family: AF_INET,
+  tcpm_addr: address,
+  tcpm_flags: prefixlen === null ? 0 : TCP_MD5SIG_FLAG_PREFIX,
+  tcpm_prefixlen: prefixlen ?? 0,
+  tcpm_ifindex: 0,
+  tcpm_key: Uint8Array.from(key, (character) => character.charCodeAt(0)),
+});
+
 const dotted = (address: number): string => [24, 16, 8, 0].map((shift) => (address >>> shift) & 255).join('.');
 
 const COMMANDS: Readonly<Record<string, ScriptCommand>> = {
@@ -271,6 +282,12 @@ const COMMANDS: Readonly<Record<string, ScriptCommand>> = {
   *setsockopt(state, [, name = '', value = '']) {
     const [level, option] = SOCKET_OPTIONS.get(name) ?? [-1, -1];
     return yield* state.sys.setsockopt(state.current, level, option, /^-?\d+$|^0x[\da-f]+$/i.test(value) ? Number(value) : value);
+  },
+  *md5sig(state, [, peer = '', key = '']) {
+    const [address = '', length] = peer.split('/');
+    const option = length === undefined ? TCP_MD5SIG : TCP_MD5SIG_EXT;
+    const fd = state.current >= 0 ? state.current : state.listening;
+    return yield* state.sys.setsockopt(fd, SOL_TCP, option, md5sig(ipv4(address), length === undefined ? null : Number(length), key));
   },
   *getsockopt(state, [, name = ''], start) {
     const [level, option] = SOCKET_OPTIONS.get(name) ?? [-1, -1];

@@ -24,13 +24,9 @@ const UNRECORDED = ['dup', 'kill', 'pipe2'].flatMap((name) => [`syscalls:sys_ent
 
 /** What Linux has in these systems and the model does not pass through. */
 const NOT_MODELLED = [
-  // Authentication of segments.
+  // TCP-AO.
   'tcp:tcp_ao_handshake_failure',
   'tcp:tcp_hash_ao_required',
-  'tcp:tcp_hash_bad_header',
-  'tcp:tcp_hash_md5_mismatch',
-  'tcp:tcp_hash_md5_required',
-  'tcp:tcp_hash_md5_unexpected',
   // igb hands GRO whole skbs.
   'net:napi_gro_frags_entry',
   'net:napi_gro_frags_exit',

@@ -5,6 +5,7 @@ import type { hrtimer } from '../../kernel/time/hrtimer.ts';
 import { tcphdr } from '../../uapi/in.ts';
 import { inet_connection_sock } from '../net/inet_sock.ts';
 import type { sock } from '../net/sock.ts';
+import type { tcp_md5sig_info } from '../net/tcp_md5sig.ts';
 import type { sk_buff, ubuf_info } from './skbuff.ts';
 import { skbTree } from './skbuff_rbtree.ts';
 import { minmax } from './win_minmax.ts';
@@ -240,7 +241,7 @@ export class tcp_sock extends inet_connection_sock {
   tsqNext: tcp_sock | null = null;
   plb_rehash = 0;
   mtu_info = 0;
-  md5sig_info: unknown = null;
+  md5sig_info: tcp_md5sig_info | null = null;
   saved_syn: Uint8Array | null = null;
   bpf_chg_cc_inprogress = false;
   inq_hint = 0;

@@ -5,6 +5,7 @@ import type { timer_list } from '../../kernel/time/timer.ts';
 import { newAddress } from '../linux/address.ts';
 import type { ehashSock, inet_bind_bucket, inet_bind2_bucket } from './inet_hashtables.ts';
 import type { net } from './net_namespace.ts';
+import type { tcp_md5sig_key } from './tcp_md5sig.ts';
 
 export class inet_timewait_sock {
   readonly address = newAddress(256);
@@ -49,7 +50,7 @@ export class inet_timewait_sock {
   tw_last_oow_ack_time = WIDE;
   tw_usec_ts = false;
   tw_tx_delay = 0;
-  tw_md5_key: unknown = null;
+  tw_md5_key: tcp_md5sig_key | null = null;
 
   /** Results of tcp_timewait_state_process(): the sequence number for a new connection, and why a segment is dropped. */
   newIsn = 0;

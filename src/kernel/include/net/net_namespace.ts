@@ -209,6 +209,8 @@ export class netns_ipv4 {
   tcp_orphan_count = 0;
   /** Options of the segment that is being built; on the stack in C. */
   readonly tcpOutOptions = new tcp_out_options();
+  /** Some socket has, or had, a key for TCP-MD5: else nobody looks for one. */
+  tcp_md5_needed = false;
   tcp_challenge_timestamp = 0;
   tcp_challenge_count = 0;
   tfo_active_disable_times = 0;

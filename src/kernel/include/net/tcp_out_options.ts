@@ -1,5 +1,6 @@
 /** net/ipv4/tcp_output.c: struct tcp_out_options, the options of a segment before they are written. */
 import type { tcp_fastopen_cookie } from '../linux/tcp.ts';
+import type { tcp_md5sig_key } from './tcp_md5sig.ts';
 
 export class tcp_out_options {
   /** Bits OPTION_*. */
@@ -10,10 +11,15 @@ export class tcp_out_options {
   num_sack_blocks = 0;
   tsval = 0;
   tsecr = 0;
+  /** Signs the segment (OPTION_MD5). */
+  md5_key: tcp_md5sig_key | null = null;
+  /** Where tcp_options_write() left room for the digest. */
+  hash_location = 0;
   fastopen_cookie: tcp_fastopen_cookie | null = null;
 
   clear(): void {
     this.options = this.mss = this.ws = this.num_sack_blocks = this.tsval = this.tsecr = 0;
     this.fastopen_cookie = null;
+    this.md5_key = null;
   }
 }

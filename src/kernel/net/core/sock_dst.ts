@@ -93,6 +93,12 @@ function netGsoOk(features: number, gso_type: number): boolean {
   return gso_type === 0;
 }
 
+/** No more super-frames for this socket, whatever its device can do. */
+export function sk_gso_disable(sk: sock): void {
+  sk.sk_gso_disabled = true;
+  sk.sk_route_caps &= ~NETIF_F_GSO_MASK;
+}
+
 /** A route was chosen: keep it, with what its device can do for this socket. TCP always segments late, in software if need be. */
 export function sk_setup_caps(sk: sock, dst: dst_entry): void {
   let max_segs = 1;

@@ -44,6 +44,7 @@ import { tcp_fastopen_active_disable_ofo_check, tcp_fastopen_destroy_cipher } fr
 import { tcp_v4_send_check } from './tcp_ipv4_check.ts';
 import { tcp_v4_connect } from './tcp_ipv4_connect.ts';
 import { tcp_v4_err, tcp_v4_mtu_reduced } from './tcp_ipv4_err.ts';
+import { tcp_md5_destruct_sock } from './tcp_ipv4_md5.ts';
 import { tcp_v4_do_rcv, tcp_v4_early_demux, tcp_v4_rcv } from './tcp_ipv4_rcv.ts';
 import { inet_sk_rx_dst_set, tcp_v4_conn_request, tcp_v4_syn_recv_sock } from './tcp_ipv4_req.ts';
 import { tcp_release_cb } from './tcp_output_release.ts';
@@ -81,6 +82,7 @@ function tcp_v4_init_sock(sk: sock): number {
 }
 
 function tcp4_destruct_sock(sk: sock): void {
+  tcp_md5_destruct_sock(sk);
   inet_sock_destruct(sk);
 }
 

@@ -15,23 +15,31 @@ import { __TCP_INC_STATS, type net } from '../../include/net/net_namespace.ts';
 import type { request_sock } from '../../include/net/request_sock.ts';
 import type { sock } from '../../include/net/sock.ts';
 import {
+  TCPOLEN_MD5SIG,
+  TCPOLEN_MD5SIG_ALIGNED,
   TCPOLEN_TIMESTAMP,
   TCPOLEN_TSTAMP_ALIGNED,
+  TCPOPT_MD5SIG,
   TCPOPT_NOP,
   TCPOPT_TIMESTAMP,
   tcp_clock_ns,
   tcp_clock_ts,
   u32add,
 } from '../../include/net/tcp.ts';
+import { tcp_md5_do_lookup, type tcp_md5sig_key } from '../../include/net/tcp_md5sig.ts';
 import { csum_tcpudp_nofold } from '../../lib/checksum.ts';
 import { IPPROTO_TCP, tcphdr } from '../../uapi/in.ts';
 import { TCP_MIB_OUTRSTS, TCP_MIB_OUTSEGS } from '../../uapi/snmp.ts';
 import { TCP_LISTEN, TCP_TIME_WAIT } from '../../uapi/tcp.ts';
+import { __inet_lookup_listener } from './inet_hashtables.ts';
 import { inet_twsk_put } from './inet_timewait_sock.ts';
 import { ip_send_unicast_reply } from './ip_output.ts';
+import { isSigned, tcp_parse_md5sig_option } from './tcp_ipv4_auth.ts';
+import { tcp_v4_md5_hash_hdr } from './tcp_ipv4_md5.ts';
 
 /** Offset of the checksum in the header, in words of 16 bits. */
 const CSUM_OFFSET_WORDS = 8;
+const SIGNATURE = ((TCPOPT_NOP << 24) | (TCPOPT_NOP << 16) | (TCPOPT_MD5SIG << 8) | TCPOLEN_MD5SIG) >>> 0;
 const ALIGNED_TIMESTAMP = ((TCPOPT_NOP << 24) | (TCPOPT_NOP << 16) | (TCPOPT_TIMESTAMP << 8) | TCPOLEN_TIMESTAMP) >>> 0;
 
 type replySource = sock | inet_timewait_sock;
@@ -89,8 +97,13 @@ export function tcp_v4_send_reset(sk: replySource | null, skb: sk_buff, reason: 
   if (th.rst !== 0) return;
   if (sk === null && skb_rtable(skb)?.rt_type !== RTN_LOCAL) return;
   const network = sk !== null ? sk.skc_net : skb_rtable(skb)!.dev.nd_net;
+  const md5_hash_location = tcp_parse_md5sig_option(skb);
+  if (md5_hash_location < 0) return;
+  const full = sk !== null && !isTimewait(sk);
+  const key = full ? tcp_md5_do_lookup(sk, ip_hdr(skb).saddr) : strangersKey(network, skb, md5_hash_location);
+  if (key === null && !full && md5_hash_location > 0) return;
   const arg = new ip_reply_arg();
-  const reply = replyHeader(arg, th, tcphdr.size);
+  const reply = replyHeader(arg, th, tcphdr.size + (key === null ? 0 : TCPOLEN_MD5SIG_ALIGNED));
   reply.rst = 1;
   if (th.ack !== 0) reply.seq = th.ack_seq;
   else {
@@ -102,9 +115,30 @@ export function tcp_v4_send_reset(sk: replySource | null, skb: sk_buff, reason: 
     if (isTransparent(sk)) arg.flags = IP_REPLY_ARG_NOSRCCHECK;
   }
   arg.tos = ip_hdr(skb).tos & ~INET_ECN_MASK;
+  if (key !== null) signReply(arg, tcphdr.size, key, skb);
   trace().tcp_send_reset?.(sk as sock | null, skb, reason);
   sendReply(network, sk, skb, arg, styleOf(sk));
   __TCP_INC_STATS(network, TCP_MIB_OUTRSTS);
+}
+
+/**
+ * The key for a signed segment whose connection is gone: that of the listener at the port where the peer's segments come from. Null, and then no RST is sent,
+ * if there is none or if the signature is wrong; null, too, without a signature (`md5_hash_location` 0).
+ */
+function strangersKey(network: net, skb: sk_buff, md5_hash_location: number): tcp_md5sig_key | null {
+  if (md5_hash_location === 0) return null;
+  const { saddr, daddr } = ip_hdr(skb);
+  const { source } = tcp_hdr(skb);
+  const listener = __inet_lookup_listener(network, saddr, source, daddr, source, skb.skb_iif, 0);
+  const key = listener === null ? null : tcp_md5_do_lookup(listener, saddr);
+  return key !== null && isSigned(skb, key, md5_hash_location) ? key : null;
+}
+
+/** Adds the digest to a reply to `skb`, `at` being where its option starts. */
+function signReply(arg: ip_reply_arg, at: number, key: tcp_md5sig_key, skb: sk_buff): void {
+  const { saddr, daddr } = ip_hdr(skb);
+  new DataView(arg.data.buffer).setUint32(at, SIGNATURE);
+  tcp_v4_md5_hash_hdr(arg.data, at + 4, key, daddr, saddr);
 }
 
 const isTransparent = (sk: replySource): boolean => (isTimewait(sk) ? sk.tw_transparent : inet_sk(sk).transparent);
@@ -119,9 +153,11 @@ function tcp_v4_send_ack(
   tsecr: number,
   arg: ip_reply_arg,
   txhash: number,
+  key: tcp_md5sig_key | null,
 ): void {
   const th = tcp_hdr(skb);
-  const reply = replyHeader(arg, th, tcphdr.size + (tsecr !== 0 ? TCPOLEN_TSTAMP_ALIGNED : 0));
+  const withStamps = tcphdr.size + (tsecr !== 0 ? TCPOLEN_TSTAMP_ALIGNED : 0);
+  const reply = replyHeader(arg, th, withStamps + (key !== null ? TCPOLEN_MD5SIG_ALIGNED : 0));
   reply.seq = seq;
   reply.ack_seq = ack;
   reply.ack = 1;
@@ -132,6 +168,7 @@ function tcp_v4_send_ack(
     view.setUint32(24, tsval);
     view.setUint32(28, tsecr);
   }
+  if (key !== null) signReply(arg, withStamps, key, skb);
   const style = styleOf(sk);
   style.txhash = txhash;
   sendReply(sk.skc_net, sk, skb, arg, style);
@@ -146,7 +183,7 @@ export function tcp_v4_timewait_ack(tw: inet_timewait_sock, skb: sk_buff, tw_sta
   arg.tos = tw_status === TCP_TW_ACK_OOW ? tw.tw_tos & ~INET_ECN_MASK : tw.tw_tos;
   const tsval = u32add(tcp_clock_ts(tw.tw_usec_ts), tw.tw_ts_offset);
   const win = tw.tw_rcv_wnd >>> tw.tw_rcv_wscale;
-  tcp_v4_send_ack(tw, skb, tw.tw_snd_nxt, tw.tw_rcv_nxt, win, tsval, tw.tw_ts_recent, arg, tw.tw_txhash);
+  tcp_v4_send_ack(tw, skb, tw.tw_snd_nxt, tw.tw_rcv_nxt, win, tsval, tw.tw_ts_recent, arg, tw.tw_txhash, tw.tw_md5_key);
   inet_twsk_put(tw);
 }
 
@@ -157,5 +194,6 @@ export function tcp_v4_reqsk_send_ack(sk: sock, skb: sk_buff, req: request_sock)
   arg.flags = req.no_srccheck ? IP_REPLY_ARG_NOSRCCHECK : 0;
   arg.tos = ip_hdr(skb).tos & ~INET_ECN_MASK;
   const tsval = u32add(tcp_clock_ts(req.req_usec_ts), req.ts_off);
-  tcp_v4_send_ack(sk, skb, seq, req.rcv_nxt, req.rsk_rcv_wnd >>> req.rcv_wscale, tsval, req.ts_recent, arg, req.txhash);
+  const key = tcp_md5_do_lookup(sk, ip_hdr(skb).saddr);
+  tcp_v4_send_ack(sk, skb, seq, req.rcv_nxt, req.rsk_rcv_wnd >>> req.rcv_wscale, tsval, req.ts_recent, arg, req.txhash, key);
 }

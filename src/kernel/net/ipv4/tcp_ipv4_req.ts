@@ -15,10 +15,12 @@ import type { request_sock, request_sock_ops, tcp_request_sock_ops as tcpRequest
 import { RTCF_BROADCAST, RTCF_MULTICAST } from '../../include/net/route.ts';
 import { sk_acceptq_is_full, type sock, sock_net } from '../../include/net/sock.ts';
 import { TCP_MSS_DEFAULT, tcp_listendrop, tcp_mss_clamp } from '../../include/net/tcp.ts';
+import { tcp_md5_do_lookup } from '../../include/net/tcp_md5sig.ts';
 import { LINUX_MIB_LISTENOVERFLOWS } from '../../uapi/snmp.ts';
 import { AF_INET } from '../../uapi/socket.ts';
 import { secure_tcp_seq, secure_tcp_ts_off } from '../core/secure_seq.ts';
 import { sk_setup_caps, sock_put } from '../core/sock.ts';
+import { sk_gso_disable } from '../core/sock_dst.ts';
 import {
   inet_csk_destroy_sock,
   inet_csk_prepare_forced_close,
@@ -31,6 +33,7 @@ import { cookie_v4_init_sequence } from './syncookies.ts';
 import { cookie_v4_check } from './syncookies_check.ts';
 import { tcp_conn_request, tcp_initialize_rcv_mss } from './tcp_input.ts';
 import { __tcp_v4_send_check } from './tcp_ipv4_check.ts';
+import { tcp_md5_key_copy } from './tcp_ipv4_md5.ts';
 import { tcp_v4_reqsk_send_ack, tcp_v4_send_reset } from './tcp_ipv4_reply.ts';
 import { tcp_ca_openreq_child, tcp_create_openreq_child } from './tcp_minisocks.ts';
 import { tcp_make_synack, tcp_rtx_synack, tcp_sync_mss } from './tcp_output.ts';
@@ -129,6 +132,11 @@ export function tcp_v4_syn_recv_sock(
   tcp_sync_mss(newsk, dst_mtu(route));
   tcp_sk(newsk).advmss = tcp_mss_clamp(tcp_sk(sk), dst_metric_advmss(route));
   tcp_initialize_rcv_mss(newsk);
+  const key = tcp_md5_do_lookup(sk, newsk.skc_daddr);
+  if (key !== null) {
+    tcp_md5_key_copy(newsk, newsk.skc_daddr, key);
+    sk_gso_disable(newsk);
+  }
   if (__inet_inherit_port(sk, newsk) < 0) return giveUpChild(sk, newsk);
   if (inet_ehash_nolisten(newsk, req_unhash, req_unhash === null)) {
     tcp_move_syn(tcp_sk(newsk), req);

@@ -29,6 +29,7 @@ import {
   TCPHDR_ACK,
   TCPHDR_RST,
   TCPHDR_SYN,
+  TCPOLEN_MD5SIG_ALIGNED,
   TCPOLEN_TSTAMP_ALIGNED,
   tcp_clock_ms,
   tcp_clock_us,
@@ -39,6 +40,7 @@ import {
   tcp_paws_reject,
   u32add,
 } from '../../include/net/tcp.ts';
+import { tcp_v4_md5_lookup } from '../../include/net/tcp_md5sig.ts';
 import { HZ, jiffies, mod_timer, tcp_jiffies32, timer_pending } from '../../kernel/time/timer.ts';
 import { minmax_reset } from '../../lib/win_minmax.ts';
 import { ECONNRESET } from '../../uapi/errno.ts';
@@ -115,6 +117,7 @@ export function tcp_create_openreq_child(sk: sock, req: request_sock, skb: sk_bu
   if (req.num_timeout !== 0) childTimeouts(newtp, req);
   newtp.tsoffset = req.ts_off;
   newtp.md5sig_info = null;
+  if (tcp_v4_md5_lookup(sk, newsk) !== null) newtp.tcp_header_len += TCPOLEN_MD5SIG_ALIGNED;
   if (skb.len >= TCP_MSS_DEFAULT + newtp.tcp_header_len) newtp.icsk_ack.last_seg_size = skb.len - newtp.tcp_header_len;
   newtp.rx_opt.mss_clamp = req.mss;
   // Simplified: AccECN is not negotiated (net.ipv4.tcp_ecn 3 to 5 act as without it).

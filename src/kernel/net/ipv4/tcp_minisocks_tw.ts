@@ -28,6 +28,7 @@ import {
   tcp_time_stamp_ms,
   u32add,
 } from '../../include/net/tcp.ts';
+import { tcp_v4_md5_lookup } from '../../include/net/tcp_md5sig.ts';
 import type { tcphdr } from '../../uapi/in.ts';
 import {
   LINUX_MIB_PAWS_TW_REJECTED,
@@ -183,4 +184,5 @@ function rememberConnection(tw: inet_timewait_sock, sk: sock): void {
   tw.tw_last_oow_ack_time = 0;
   tw.tw_tx_delay = tp.tcp_tx_delay;
   tw.tw_txhash = sk.sk_txhash;
+  tw.tw_md5_key = tcp_v4_md5_lookup(sk, sk);
 }

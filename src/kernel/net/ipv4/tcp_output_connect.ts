@@ -38,6 +38,7 @@ import {
   TCPHDR_ECE,
   TCPHDR_PSH,
   TCPHDR_SYN,
+  TCPOLEN_MD5SIG_ALIGNED,
   TCPOLEN_TSTAMP_ALIGNED,
   tcp_ca_needs_ecn,
   tcp_ecn_mode_any,
@@ -53,6 +54,7 @@ import {
   tcp_timeout_init,
   u32add,
 } from '../../include/net/tcp.ts';
+import { tcp_v4_md5_lookup } from '../../include/net/tcp_md5sig.ts';
 import { get_page } from '../../mm/page_alloc.ts';
 import { ECONNREFUSED, EFAULT, EHOSTUNREACH, ENOBUFS, ENOMEM } from '../../uapi/errno.ts';
 import { tcphdr } from '../../uapi/in.ts';
@@ -115,6 +117,7 @@ function tcp_connect_init(sk: sock): void {
   const dst = __sk_dst_get(sk)!;
   const ipv4 = sock_net(sk).ipv4;
   tp.tcp_header_len = tcphdr.size + (ipv4.sysctl_tcp_timestamps !== 0 ? TCPOLEN_TSTAMP_ALIGNED : 0);
+  if (tcp_v4_md5_lookup(sk, sk) !== null) tp.tcp_header_len += TCPOLEN_MD5SIG_ALIGNED;
   if (tp.rx_opt.user_mss !== 0) tp.rx_opt.mss_clamp = tp.rx_opt.user_mss;
   tp.max_window = 0;
   tcp_mtup_init(sk);

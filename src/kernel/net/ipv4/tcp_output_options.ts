@@ -2,8 +2,8 @@
  * net/ipv4/tcp_output.c: the options of outgoing segments. First their sizes are added up (`tcp_syn_options`, `tcp_synack_options`,
  * `tcp_established_options`), then the header is made room for, then they are written (`tcp_options_write`).
  *
- * Order and padding are Linux's: MSS, SACK permitted with timestamps (or NOP NOP timestamps), NOP window scale, NOP NOP SACK, Fast Open cookie.
- * Simplified: TCP-MD5, TCP-AO, AccECN, MPTCP and SMC options are never sent.
+ * Order and padding are Linux's: NOP NOP MD5 digest, MSS, SACK permitted with timestamps (or NOP NOP timestamps), NOP window scale, NOP NOP SACK, Fast Open cookie.
+ * Simplified: TCP-AO, AccECN, MPTCP and SMC options are never sent.
  */
 import type { sk_buff } from '../../include/linux/skbuff.ts';
 import { type tcp_fastopen_cookie, tcp_sk, type tcp_sock } from '../../include/linux/tcp.ts';
@@ -12,8 +12,11 @@ import { inet_rsk, type request_sock, tcp_rsk } from '../../include/net/request_
 import { __sk_dst_get, type sock, sock_net } from '../../include/net/sock.ts';
 import {
   MAX_TCP_OPTION_SPACE,
+  TCP_SYNACK_COOKIE,
   TCPOLEN_EXP_FASTOPEN_BASE,
   TCPOLEN_FASTOPEN_BASE,
+  TCPOLEN_MD5SIG,
+  TCPOLEN_MD5SIG_ALIGNED,
   TCPOLEN_MSS,
   TCPOLEN_MSS_ALIGNED,
   TCPOLEN_SACK_BASE,
@@ -28,6 +31,7 @@ import {
   TCPOPT_EXP,
   TCPOPT_FASTOPEN,
   TCPOPT_FASTOPEN_MAGIC,
+  TCPOPT_MD5SIG,
   TCPOPT_MSS,
   TCPOPT_NOP,
   TCPOPT_SACK,
@@ -37,6 +41,7 @@ import {
   tcp_skb_timestamp_ts,
   u32add,
 } from '../../include/net/tcp.ts';
+import { tcp_md5_do_lookup } from '../../include/net/tcp_md5sig.ts';
 import type { tcp_out_options } from '../../include/net/tcp_out_options.ts';
 
 export const OPTION_SACK_ADVERTISE = 1 << 0;
@@ -54,6 +59,14 @@ export function tcp_advertise_mss(sk: sock): number {
   const dst = __sk_dst_get(sk);
   if (dst !== null) tp.advmss = Math.min(tp.advmss, dst_metric_advmss(dst));
   return tp.advmss;
+}
+
+/** Room for the digest, if segments to `addr` are signed with a key of `sk`. Returns the length of the option. */
+function addSignature(sk: sock, addr: number, opts: tcp_out_options): number {
+  opts.md5_key = tcp_md5_do_lookup(sk, addr);
+  if (opts.md5_key === null) return 0;
+  opts.options |= OPTION_MD5;
+  return TCPOLEN_MD5SIG_ALIGNED;
 }
 
 /** Bytes that a cookie option takes, padded to whole words. */
@@ -75,7 +88,9 @@ export function tcp_syn_options(sk: sock, skb: sk_buff, opts: tcp_out_options): 
   const ipv4 = sock_net(sk).ipv4;
   let remaining = MAX_TCP_OPTION_SPACE - TCPOLEN_MSS_ALIGNED;
   opts.mss = tcp_advertise_mss(sk);
-  if (ipv4.sysctl_tcp_timestamps !== 0) {
+  remaining -= addSignature(sk, sk.skc_daddr, opts);
+  // Digest and timestamps would leave no room for SACK blocks.
+  if (ipv4.sysctl_tcp_timestamps !== 0 && opts.md5_key === null) {
     opts.options |= OPTION_TS;
     opts.tsval = u32add(tcp_skb_timestamp_ts(tp.tcp_usec_ts, skb), tp.tsoffset);
     opts.tsecr = tp.rx_opt.ts_recent;
@@ -104,16 +119,20 @@ export function tcp_syn_options(sk: sock, skb: sk_buff, opts: tcp_out_options): 
 
 /** Options of a SYN-ACK: those that the SYN had, too. */
 export function tcp_synack_options(
-  _sk: sock,
+  sk: sock,
   req: request_sock,
   mss: number,
   skb: sk_buff,
   opts: tcp_out_options,
   foc: tcp_fastopen_cookie | null,
+  synack_type: number,
 ): number {
   const ireq = inet_rsk(req);
   let remaining = MAX_TCP_OPTION_SPACE - TCPOLEN_MSS_ALIGNED;
   opts.mss = mss;
+  remaining -= addSignature(sk, req.skc_daddr, opts);
+  // As in a SYN: either SACK or timestamps. A cookie's timestamp carries options, so it stays.
+  if (opts.md5_key !== null && synack_type !== TCP_SYNACK_COOKIE && ireq.sack_ok) ireq.tstamp_ok = false;
   if (ireq.wscale_ok) {
     opts.ws = ireq.rcv_wscale;
     opts.options |= OPTION_WSCALE;
@@ -148,25 +167,31 @@ function addSynackTimestamp(req: request_sock, skb: sk_buff, opts: tcp_out_optio
 export function tcp_established_options(sk: sock, skb: sk_buff | null, opts: tcp_out_options): number {
   const tp = tcp_sk(sk);
   const rx_opt = tp.rx_opt;
-  let size = 0;
   opts.options = 0;
+  let size = addSignature(sk, sk.skc_daddr, opts);
   if (rx_opt.tstamp_ok) {
     opts.options = OPTION_TS;
     opts.tsval = skb === null ? 0 : u32add(tcp_skb_timestamp_ts(tp.tcp_usec_ts, skb), tp.tsoffset);
     opts.tsecr = rx_opt.ts_recent;
-    size = TCPOLEN_TSTAMP_ALIGNED;
+    size += TCPOLEN_TSTAMP_ALIGNED;
   }
   opts.num_sack_blocks = 0;
   const eff_sacks = rx_opt.num_sacks + (rx_opt.dsack ? 1 : 0);
   if (eff_sacks === 0) return size;
+  if (MAX_TCP_OPTION_SPACE - size < TCPOLEN_SACK_BASE_ALIGNED + TCPOLEN_SACK_PERBLOCK) return size;
   const fit = Math.floor((MAX_TCP_OPTION_SPACE - size - TCPOLEN_SACK_BASE_ALIGNED) / TCPOLEN_SACK_PERBLOCK);
   opts.num_sack_blocks = Math.min(eff_sacks, fit);
-  return opts.num_sack_blocks === 0 ? size : size + TCPOLEN_SACK_BASE_ALIGNED + opts.num_sack_blocks * TCPOLEN_SACK_PERBLOCK;
+  return size + TCPOLEN_SACK_BASE_ALIGNED + opts.num_sack_blocks * TCPOLEN_SACK_PERBLOCK;
 }
 
 /** Writes options from `at` on (right behind the 20 bytes of header) and returns where they end. `tp` is null for a SYN-ACK of a request. */
 export function tcp_options_write(view: DataView, at: number, tp: tcp_sock | null, opts: tcp_out_options): number {
   const options = opts.options;
+  if ((options & OPTION_MD5) !== 0) {
+    view.setUint32(at, NOP_NOP | (TCPOPT_MD5SIG << 8) | TCPOLEN_MD5SIG);
+    opts.hash_location = at + 4;
+    at += TCPOLEN_MD5SIG_ALIGNED;
+  }
   if (opts.mss !== 0) {
     view.setUint32(at, ((TCPOPT_MSS << 24) | (TCPOLEN_MSS << 16) | opts.mss) >>> 0);
     at += 4;

@@ -35,6 +35,7 @@ import { alloc_skb } from '../core/skbuff.ts';
 import { skb_set_owner_edemux } from '../core/sock_edemux.ts';
 import { skb_set_owner_w } from '../core/sock_owner.ts';
 import { cookie_init_timestamp } from './syncookies.ts';
+import { tcp_v4_md5_hash_skb } from './tcp_ipv4_md5.ts';
 import { tcp_options_write, tcp_synack_options } from './tcp_output_options.ts';
 import { skb_set_delivery_time } from './tcp_output_transmit.ts';
 
@@ -66,7 +67,7 @@ export function tcp_make_synack(
   skb.hash = tcp_rsk(req).txhash;
   skb.l4_hash = true;
   skb.tcp.tcp_flags = TCPHDR_SYN | TCPHDR_ACK;
-  writeSynack(sk, skb, dst, req, foc);
+  writeSynack(sk, skb, dst, req, foc, synack_type);
   TCP_INC_STATS(sock_net(sk), TCP_MIB_OUTSEGS);
   const tx_delay = tcp_sk(sk).tcp_tx_delay;
   skb_set_delivery_time(skb, now + tx_delay * 1000);
@@ -85,11 +86,18 @@ function stampSynack(req: request_sock, skb: sk_buff, synack_type: number, now: 
   if (treq.snt_synack === 0) treq.snt_synack = tcp_skb_timestamp_us(skb);
 }
 
-function writeSynack(sk: sock, skb: sk_buff, dst: dst_entry, req: request_sock, foc: tcp_fastopen_cookie | null): void {
+function writeSynack(
+  sk: sock,
+  skb: sk_buff,
+  dst: dst_entry,
+  req: request_sock,
+  foc: tcp_fastopen_cookie | null,
+  synack_type: number,
+): void {
   const mss = tcp_mss_clamp(tcp_sk(sk), dst_metric_advmss(dst));
   const opts = sock_net(sk).ipv4.tcpOutOptions;
   opts.clear();
-  const tcp_header_size = tcp_synack_options(sk, req, mss, skb, opts, foc) + tcphdr.size;
+  const tcp_header_size = tcp_synack_options(sk, req, mss, skb, opts, foc, synack_type) + tcphdr.size;
   skb_push(skb, tcp_header_size);
   skb_reset_transport_header(skb);
   const th = new tcphdr(skb.mem.view, skb.data);
@@ -103,6 +111,7 @@ function writeSynack(sk: sock, skb: sk_buff, dst: dst_entry, req: request_sock, 
   th.check = 0;
   th.urg_ptr = 0;
   tcp_options_write(skb.mem.view, skb.data + tcphdr.size, null, opts);
+  if (opts.md5_key !== null) tcp_v4_md5_hash_skb(skb.mem.u8, opts.hash_location, opts.md5_key, req.skc_rcv_saddr, req.skc_daddr, skb);
   skb.mark = inet_rsk(req).ir_mark;
   skb.ip_summed = CHECKSUM_PARTIAL;
 }

@@ -55,12 +55,13 @@ import { tcphdr } from '../../uapi/in.ts';
 import { LINUX_MIB_TCPACKCOMPRESSED, TCP_MIB_OUTSEGS } from '../../uapi/snmp.ts';
 import { skb_clone } from '../core/skbuff.ts';
 import { pskb_copy } from '../core/skbuff_reshape.ts';
-import { skb_set_dst_pending_confirm } from '../core/sock_dst.ts';
+import { sk_gso_disable, skb_set_dst_pending_confirm } from '../core/sock_dst.ts';
 import { __sock_put } from '../core/sock_life.ts';
 import { sk_mem_charge, sk_wmem_queued_add } from '../core/sock_mem.ts';
 import { __sock_wfree } from '../core/sock_owner.ts';
 import { inet_csk_clear_xmit_timer } from './inet_connection_sock_timers.ts';
 import { tcp_enter_cwr } from './tcp_input_cwnd.ts';
+import { tcp_v4_md5_hash_skb } from './tcp_ipv4_md5.ts';
 import { tcp_established_options, tcp_options_write, tcp_syn_options } from './tcp_output_options.ts';
 import { tcp_wfree } from './tcp_output_wfree.ts';
 import { tcp_select_window } from './tcp_output_window.ts';
@@ -227,6 +228,10 @@ export function __tcp_transmit_skb(sk: sock, skb: sk_buff, clone_it: boolean, gf
     tcp_ecn_send(sk, skb, th, tcp_header_size);
   } else th.window = Math.min(tp.rcv_wnd, 65535); // RFC 7323 2.2: never scaled in a SYN.
   tcp_options_write(skb.mem.view, skb.data + tcphdr.size, tp, opts);
+  if (opts.md5_key !== null) {
+    sk_gso_disable(sk);
+    tcp_v4_md5_hash_skb(skb.mem.u8, opts.hash_location, opts.md5_key, tp.skc_rcv_saddr, tp.skc_daddr, skb);
+  }
   tp.icsk_af_ops.send_check(sk, skb);
 
   if ((tcb.tcp_flags & TCPHDR_ACK) !== 0) tcp_event_ack_sent(sk, rcv_nxt);

@@ -2,7 +2,7 @@
  * net/ipv4/tcp.c: TCP's socket options. `tcp_setsockopt` → `do_tcp_setsockopt`, `tcp_getsockopt` → `do_tcp_getsockopt`.
  * Values are numbers; strings for names; Uint8Arrays for keys and saved headers; `tcp_info` for TCP_INFO.
  *
- * Simplified: TCP_REPAIR, TCP_ULP, TCP-MD5/AO and TCP_ZEROCOPY_RECEIVE are refused as by a kernel without them.
+ * Simplified: TCP_REPAIR, TCP_ULP, TCP-AO and TCP_ZEROCOPY_RECEIVE are refused as by a kernel without them.
  */
 import { tcp_sk, type tcp_sock } from '../../include/linux/tcp.ts';
 import { max, min } from '../../include/linux/types.ts';
@@ -42,6 +42,7 @@ import {
   tcp_saved_syn_free,
   u32add,
 } from '../../include/net/tcp.ts';
+import type { tcp_md5sig } from '../../include/net/tcp_md5sig.ts';
 import { HZ, jiffies_to_msecs, jiffies_to_usecs, msecs_to_jiffies, tcp_jiffies32, usecs_to_jiffies } from '../../kernel/time/timer.ts';
 import { minmax_reset } from '../../lib/win_minmax.ts';
 import { EINVAL, ENOPROTOOPT, EOPNOTSUPP, EPERM } from '../../uapi/errno.ts';
@@ -65,6 +66,8 @@ import {
   TCP_KEEPINTVL,
   TCP_LINGER2,
   TCP_MAXSEG,
+  TCP_MD5SIG,
+  TCP_MD5SIG_EXT,
   TCP_NODELAY,
   TCP_NOTSENT_LOWAT,
   TCP_QUICKACK,
@@ -89,6 +92,7 @@ import { tcp_set_congestion_control } from './tcp_cong.ts';
 import { TCP_FASTOPEN_KEY_LENGTH, tcp_fastopen_get_ctx, tcp_fastopen_init_key_once, tcp_fastopen_reset_cipher } from './tcp_fastopen.ts';
 import { tcp_get_info, tcp_info } from './tcp_info.ts';
 import { tcp_set_rto, tcp_update_pacing_rate } from './tcp_input_rtt.ts';
+import { md5sigOf, tcp_v4_parse_md5_keys } from './tcp_ipv4_md5.ts';
 import { tcp_push_pending_frames } from './tcp_output.ts';
 import { tcp_cleanup_rbuf } from './tcp_recvmsg.ts';
 import { tcp_set_window_clamp } from './tcp_state.ts';
@@ -199,6 +203,12 @@ function setFastopenKey(sk: sock, value: unknown): number {
   return tcp_fastopen_reset_cipher(sock_net(sk), sk, value.slice(0, TCP_FASTOPEN_KEY_LENGTH), backup);
 }
 
+/** The value is the structure's fields, or its bytes. */
+function setMd5Key(sk: sock, optname: number, value: unknown): number {
+  const cmd = value instanceof Uint8Array ? md5sigOf(value) : (value as tcp_md5sig);
+  return cmd === null || typeof cmd !== 'object' ? -EINVAL : tcp_v4_parse_md5_keys(sk, optname, cmd);
+}
+
 /** Options that only store a value. UNHANDLED: it is none of these. */
 const UNHANDLED = 1;
 function setStored(sk: sock, optname: number, val: number): number {
@@ -278,6 +288,7 @@ function setFastopen(sk: sock, optname: number, val: number): number {
 export function do_tcp_setsockopt(sk: sock, _level: number, optname: number, value: unknown): number {
   if (optname === TCP_CONGESTION) return setName(sk, value);
   if (optname === TCP_FASTOPEN_KEY) return setFastopenKey(sk, value);
+  if (optname === TCP_MD5SIG || optname === TCP_MD5SIG_EXT) return setMd5Key(sk, optname, value);
   if (typeof value !== 'number') return -EINVAL;
   const stored = setStored(sk, optname, value);
   return stored !== UNHANDLED ? stored : setActive(sk, optname, value);

@@ -8,7 +8,7 @@ import { reset_reasons } from '../../include/net/rstreason.ts';
 import type { sock } from '../../include/net/sock.ts';
 import { sock_gen_cookie } from '../../net/core/sock_life.ts';
 import { iphdr, tcphdr } from '../../uapi/in.ts';
-import { named, symbolic } from '../print_argument.ts';
+import { named, symbolic, text } from '../print_argument.ts';
 import type { EventSource, EventTable } from '../trace_event.ts';
 import type { TraceRecord } from '../trace_record.ts';
 import {
@@ -38,6 +38,35 @@ const socketEvent: EventSource<[sk: sock]> = {
 };
 
 const state = symbolic('state', namedStates);
+
+/** A flag of the segment as a letter. */
+const flag = (name: string, letter: string) =>
+  text(`REC->${name} ? '${letter}' : ' '`, (record) => (record.number(name) !== 0 ? letter : ' '));
+
+/** A segment whose signature is not as it should be. There is one namespace, whose cookie is 1, and no L3 domain. */
+const hashEvent: EventSource<[sk: sock, skb: sk_buff]> = {
+  fields:
+    '__u64 net_cookie; const void * skbaddr; const void * skaddr; int state; __u8 saddr[28]; __u8 daddr[28]; int l3index; __u16 sport; __u16 dport; ' +
+    '__u16 family; bool fin; bool syn; bool rst; bool psh; bool ack',
+  print: 'net=%llu state=%s family=%s src=%pISpc dest=%pISpc L3index=%d [%c%c%c%c%c]',
+  arguments: [
+    'net_cookie', state, family, 'saddr', 'daddr', 'l3index',
+    flag('fin', 'F'), flag('syn', 'S'), flag('rst', 'R'), flag('psh', 'P'), flag('ack', '.'),
+  ], // biome-ignore format: a row of fields
+  assign: (record, sk, skb) => {
+    const th = new tcphdr(skb.mem.view, skb_transport_header(skb));
+    record.u64(1);
+    record.skb(skb);
+    record.pointer(sk);
+    record.u32(sk.skc_state);
+    putSegmentAddresses(record, skb, false);
+    record.u32(0);
+    record.u16(th.source);
+    record.u16(th.dest);
+    record.u16(AF_INET);
+    for (const bit of [th.fin, th.syn, th.rst, th.psh, th.ack]) record.bool(bit !== 0);
+  },
+};
 
 /** Ends of a received segment: first its own source, or, `turned`, its destination. */
 function putSegmentAddresses(record: TraceRecord, skb: sk_buff, turned: boolean): void {
@@ -180,6 +209,10 @@ export const tcp_events: EventTable = {
       putSegmentAddresses(record, skb, false);
     },
   },
+  tcp_hash_bad_header: hashEvent,
+  tcp_hash_md5_required: hashEvent,
+  tcp_hash_md5_unexpected: hashEvent,
+  tcp_hash_md5_mismatch: hashEvent,
   tcp_cong_state_set: {
     fields: `const void * skaddr; ${ENDPOINT_PORTS}; ${ENDPOINT_ADDRESSES}; __u8 cong_state`,
     print: `family=%s ${ENDPOINT_PRINT} cong_state=%u`,

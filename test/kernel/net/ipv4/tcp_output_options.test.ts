@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { tcp_fastopen_cookie } from '../../../../src/kernel/include/linux/tcp.ts';
 import { request_sock, type request_sock_ops } from '../../../../src/kernel/include/net/request_sock.ts';
+import { TCP_SYNACK_NORMAL } from '../../../../src/kernel/include/net/tcp.ts';
 import { tcp_out_options } from '../../../../src/kernel/include/net/tcp_out_options.ts';
 import { alloc_skb, consume_skb } from '../../../../src/kernel/net/core/skbuff.ts';
 import {
@@ -76,11 +77,11 @@ describe('options', () => {
     req.rcv_wscale = 7;
     req.ts_off = 0x10;
     req.ts_recent = 0xaabb_ccdd;
-    const full = written(host, (opts, skb) => tcp_synack_options(tp, req, 1400, skb, opts, null), null);
+    const full = written(host, (opts, skb) => tcp_synack_options(tp, req, 1400, skb, opts, null, TCP_SYNACK_NORMAL), null);
     expect(full).toBe('02 04 05 78 04 02 08 0a 00 00 11 32 aa bb cc dd 01 03 03 07');
     expect(req.snt_tsval_first).toBe(0x1132);
     req.tstamp_ok = req.sack_ok = req.wscale_ok = false;
-    expect(written(host, (opts, skb) => tcp_synack_options(tp, req, 1400, skb, opts, null), null)).toBe('02 04 05 78');
+    expect(written(host, (opts, skb) => tcp_synack_options(tp, req, 1400, skb, opts, null, TCP_SYNACK_NORMAL), null)).toBe('02 04 05 78');
   });
 
   it('of established connections are timestamps, then as many SACK blocks as fit, a D-SACK first and only once', () => {
