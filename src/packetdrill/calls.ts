@@ -83,9 +83,9 @@ function* acceptCall(world: CallWorld, call: CallAction): Sleeping<void> {
   const result = yield* world.sys.accept(fd, peer, flags);
   checkResult(world, call, result, true);
   if (result < 0) return;
-  const connection = world.connections.find(
-    ({ state, liveFd: live }) => live === -1 && (state === 'passiveSynackSent' || state === 'passiveSynackAcked'),
-  );
+  const passive = world.connections.filter(({ state }) => state === 'passiveSynackSent' || state === 'passiveSynackAcked');
+  // A connection that was opened anew out of TIME_WAIT was accepted before.
+  const connection = passive.find(({ liveFd: live }) => live === -1) ?? passive.find(({ remotePort }) => remotePort === peer.sin_port);
   if (connection === undefined) return mismatch('unable to find socket matching accept() call');
   const script = numberOf(call.result);
   // The script may use a name anew while the socket that had it is still open.

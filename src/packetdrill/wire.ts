@@ -114,6 +114,11 @@ export class Wire {
         connection.liveLocalIsn = live.seq;
       }
       connection.toScript(live);
+      // A SYN that an earlier socket sent again, taken for that of the connection under test: this one is the latter's.
+      if (segments.length > 0 && segments[0]!.sport !== live.sport) {
+        segments.length = 0;
+        payload = 0;
+      }
       if (segments.length > 0) this.#checkContinuation(script, segments, live, payload);
       segments.push(live);
       payload += live.payloadBytes;

@@ -3,7 +3,9 @@ import { kernel } from '../../kernel/current.ts';
 import { IFF_PROMISC, IFF_UP, type net_device } from '../../kernel/include/linux/netdevice.ts';
 import type { Sleeping } from '../../kernel/include/linux/sched.ts';
 import {
+  DST_FEATURE_ECN_CA,
   RTAX_ADVMSS,
+  RTAX_CC_ALGO,
   RTAX_CWND,
   RTAX_FEATURE_ECN,
   RTAX_FEATURES,
@@ -31,10 +33,12 @@ import {
   RTN_UNREACHABLE,
 } from '../../kernel/include/net/ip_fib.ts';
 import { NUD_PERMANENT } from '../../kernel/include/net/neighbour.ts';
+import { TCP_CONG_NEEDS_ECN } from '../../kernel/include/net/tcp_congestion_ops.ts';
 import { dev_change_flags, dev_get_flags, dev_set_mtu, dev_set_promiscuity } from '../../kernel/net/core/dev.ts';
 import { neigh_add, neigh_delete } from '../../kernel/net/core/neighbour.ts';
 import { inet_rtm_deladdr, inet_rtm_newaddr } from '../../kernel/net/ipv4/devinet.ts';
 import { inet_rtm_delroute, inet_rtm_newroute } from '../../kernel/net/ipv4/fib_frontend.ts';
+import { TCP_CA_UNSPEC, tcp_ca_get_key_by_name } from '../../kernel/net/ipv4/tcp_cong.ts';
 import { errnoName } from '../../kernel/uapi/errno.ts';
 import { CommandError, type Output, refuse } from './command.ts';
 import { routeTables, showAddresses, showLinks, showNeighbours, showRoutes, showRouteTo } from './ip_show.ts';
@@ -236,11 +240,24 @@ function routeSetting(cfg: fib_config, words: Words): void {
     if (words.take('ecn') !== 'ecn') refuse('ip route', 'features', 'features ecn');
     setMetric(cfg, RTAX_FEATURES, RTAX_FEATURE_ECN);
   } else {
+    if (word === 'congctl') return setCongestionControl(cfg, words);
     const metric =
-      METRICS[word] ?? refuse('ip route', word, `via, dev, src, metric, features or one of ${Object.keys(METRICS).join(', ')}`);
+      METRICS[word] ?? refuse('ip route', word, `via, dev, src, metric, features, congctl or one of ${Object.keys(METRICS).join(', ')}`);
     if (words.skip('lock')) setMetric(cfg, RTAX_LOCK, (cfg.fc_mx?.[RTAX_LOCK] ?? 0) | (1 << metric));
     setMetric(cfg, metric, metricValue(word, words.take('a number')));
   }
+}
+
+/** The kernel knows algorithms by number; one that needs ECN asks for it on this route. */
+function setCongestionControl(cfg: fib_config, words: Words): void {
+  const locked = words.skip('lock');
+  const network = kernel().init_net;
+  const key = tcp_ca_get_key_by_name(network, words.take('the name of a congestion control'));
+  if (key === TCP_CA_UNSPEC) throw new CommandError('RTNETLINK answers: Invalid argument');
+  if (locked) setMetric(cfg, RTAX_LOCK, (cfg.fc_mx?.[RTAX_LOCK] ?? 0) | (1 << RTAX_CC_ALGO));
+  setMetric(cfg, RTAX_CC_ALGO, key);
+  if ((network.tcp_cong_list[key - 1]!.flags & TCP_CONG_NEEDS_ECN) !== 0)
+    setMetric(cfg, RTAX_FEATURES, ((cfg.fc_mx?.[RTAX_FEATURES] ?? 0) | DST_FEATURE_ECN_CA) >>> 0);
 }
 
 function setMetric(cfg: fib_config, metric: number, value: number): void {

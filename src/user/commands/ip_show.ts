@@ -18,7 +18,16 @@ import {
   IFF_UP,
   type net_device,
 } from '../../kernel/include/linux/netdevice.ts';
-import { dst_release, RTAX_LOCK, RTAX_MTU, RTAX_RTO_MIN, RTAX_RTT, RTAX_RTTVAR } from '../../kernel/include/net/dst.ts';
+import {
+  dst_release,
+  RTAX_CC_ALGO,
+  RTAX_FEATURE_ECN,
+  RTAX_LOCK,
+  RTAX_MTU,
+  RTAX_RTO_MIN,
+  RTAX_RTT,
+  RTAX_RTTVAR,
+} from '../../kernel/include/net/dst.ts';
 import { flowi4 } from '../../kernel/include/net/inet_sock.ts';
 import {
   type fib_alias,
@@ -43,6 +52,7 @@ import { dev_get_flags, dev_get_stats } from '../../kernel/net/core/dev.ts';
 import { fib_table_dump } from '../../kernel/net/ipv4/fib_trie.ts';
 import { neighbours } from '../../kernel/net/ipv4/inet_procfs.ts';
 import { ip_route_output_flow } from '../../kernel/net/ipv4/route.ts';
+import { tcp_ca_get_name_by_key } from '../../kernel/net/ipv4/tcp_cong.ts';
 import { inet_ntoa } from '../inet.ts';
 import { CommandError, type Output } from './command.ts';
 import { significant } from './ping_statistics.ts';
@@ -197,7 +207,7 @@ function metricsText({ fib_metrics }: fib_info): string {
   const locked = fib_metrics?.[RTAX_LOCK] ?? 0;
   let text = '';
   for (let i = RTAX_MTU; i < METRIC_NAMES.length; i++) {
-    const value = fib_metrics?.[i] ?? 0;
+    const value = i === METRIC_NAMES.indexOf('features') ? (fib_metrics?.[i] ?? 0) & RTAX_FEATURE_ECN : (fib_metrics?.[i] ?? 0);
     if (value === 0) continue;
     text += `${METRIC_NAMES[i]} ${(locked & (1 << i)) !== 0 ? 'lock ' : ''}${metricValue(i, value)} `;
   }
@@ -207,6 +217,7 @@ function metricsText({ fib_metrics }: fib_info): string {
 /** Round trip times are kept in eighths and quarters of ms, as TCP keeps them. */
 function metricValue(metric: number, value: number): string {
   if (metric === METRIC_NAMES.indexOf('features')) return 'ecn';
+  if (metric === RTAX_CC_ALGO) return tcp_ca_get_name_by_key(kernel().init_net, value) ?? '';
   if (metric !== RTAX_RTT && metric !== RTAX_RTTVAR && metric !== RTAX_RTO_MIN) return String(value);
   const ms = metric === RTAX_RTT ? value / 8 : metric === RTAX_RTTVAR ? value / 4 : value;
   return ms >= 1000 ? `${significant(ms / 1000)}s` : `${Math.floor(ms)}ms`;

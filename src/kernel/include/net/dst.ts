@@ -40,6 +40,9 @@ export const RTAX_CC_ALGO = 16;
 export const RTAX_FASTOPEN_NO_COOKIE = 17;
 export const RTAX_MAX = 17;
 export const RTAX_FEATURE_ECN = 1;
+/** Of RTAX_FEATURES, inside only: the route's congestion control needs ECN. */
+export const DST_FEATURE_ECN_CA = 0x8000_0000;
+export const DST_FEATURE_ECN_MASK = DST_FEATURE_ECN_CA | RTAX_FEATURE_ECN;
 
 export const DST_OBSOLETE_NONE = 0;
 export const DST_OBSOLETE_DEAD = 2;

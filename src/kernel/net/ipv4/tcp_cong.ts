@@ -25,6 +25,8 @@ export function tcp_set_ca_state(sk: sock, ca_state: number): void {
 
 /* The registry. */
 
+export const TCP_CA_UNSPEC = 0;
+
 export const tcp_ca_find = (network: net, name: string): tcp_congestion_ops | null =>
   network.tcp_cong_list.find((ca) => ca.name === name) ?? null;
 

@@ -279,7 +279,11 @@ export function tcp_ack(sk: sock, skb: sk_buff, flag: number): number {
   const prior_lost = tp.lost;
   ctx.start(flag);
   if (before(ack, prior_snd_una)) return oldAck(sk, skb, ctx, ack, prior_snd_una);
-  if (after(ack, tp.snd_nxt)) return -SKB_DROP_REASON_TCP_ACK_UNSENT_DATA;
+  if (after(ack, tp.snd_nxt)) {
+    // RFC 5961 (5.2): of what was never sent.
+    if ((flag & FLAG_NO_CHALLENGE_ACK) === 0) tcp_send_challenge_ack(sk);
+    return -SKB_DROP_REASON_TCP_ACK_UNSENT_DATA;
+  }
   if (after(ack, prior_snd_una)) {
     ctx.flag |= FLAG_SND_UNA_ADVANCED;
     icsk.icsk_retransmits = 0;

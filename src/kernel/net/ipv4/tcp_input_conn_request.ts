@@ -5,7 +5,7 @@
 import { kernel } from '../../current.ts';
 import { type sk_buff, skb_network_header_len } from '../../include/linux/skbuff.ts';
 import { tcp_clear_options, tcp_fastopen_cookie, tcp_hdrlen, tcp_options_received, tcp_sk } from '../../include/linux/tcp.ts';
-import { type dst_entry, dst_metric, dst_release, RTAX_FEATURE_ECN, RTAX_FEATURES } from '../../include/net/dst.ts';
+import { DST_FEATURE_ECN_CA, DST_FEATURE_ECN_MASK, type dst_entry, dst_metric, dst_release, RTAX_FEATURES } from '../../include/net/dst.ts';
 import { INET_ECN_is_not_ect } from '../../include/net/inet_ecn.ts';
 import { flowi4, inet_csk, inet_sk } from '../../include/net/inet_sock.ts';
 import { NET_INC_STATS, type net } from '../../include/net/net_namespace.ts';
@@ -46,8 +46,10 @@ function tcp_ecn_create_request(req: request_sock, skb: sk_buff, listen_sk: sock
   const th = new tcphdr(skb.mem.view, skb.transport_header);
   if (th.ece === 0 || th.cwr === 0) return;
   const ect = !INET_ECN_is_not_ect(skb.tcp.ip_dsfield);
-  const ecn_ok = sock_net(listen_sk).ipv4.sysctl_tcp_ecn !== 0 || (dst_metric(dst, RTAX_FEATURES) & RTAX_FEATURE_ECN) !== 0;
-  if (((!ect || th.res1 !== 0 || th.ae !== 0) && ecn_ok) || tcp_ca_needs_ecn(listen_sk)) req.ecn_ok = true;
+  const ecn_ok_dst = dst_metric(dst, RTAX_FEATURES) & DST_FEATURE_ECN_MASK;
+  const ecn_ok = sock_net(listen_sk).ipv4.sysctl_tcp_ecn !== 0 || ecn_ok_dst !== 0;
+  if (((!ect || th.res1 !== 0 || th.ae !== 0) && ecn_ok) || tcp_ca_needs_ecn(listen_sk) || (ecn_ok_dst & DST_FEATURE_ECN_CA) !== 0)
+    req.ecn_ok = true;
 }
 
 function tcp_openreq_init(req: request_sock, rx_opt: tcp_options_received, skb: sk_buff, sk: sock): void {

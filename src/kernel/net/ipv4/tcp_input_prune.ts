@@ -41,12 +41,12 @@ import { tcp_clamp_window } from './tcp_input_rcvbuf.ts';
 /** SKB_MAX_ORDER(0, 0): payload of a buffer whose head is one page. */
 const COLLAPSED_SIZE = SKB_WITH_OVERHEAD(PAGE_SIZE);
 
-/** The payload decides, not the truesize: a small segment in a large buffer must fit into the window that was offered. */
-export const tcp_can_ingest = (sk: sock, skb: sk_buff): boolean => sk.sk_rmem_alloc + skb.len <= sk.sk_rcvbuf;
+/** What is queued decides, not what comes: one segment may exceed the buffer (6.18 up to its 17th stable release counted its length, too). */
+const tcp_can_ingest = (sk: sock): boolean => sk.sk_rmem_alloc <= sk.sk_rcvbuf;
 
 /** Room for a segment, whatever it takes; false if there is none. */
 export function tcp_try_rmem_schedule(sk: sock, skb: sk_buff, size: number): boolean {
-  if (tcp_can_ingest(sk, skb) && sk_rmem_schedule(sk, skb, size)) return true;
+  if (tcp_can_ingest(sk) && sk_rmem_schedule(sk, skb, size)) return true;
   if (!tcp_prune_queue(sk, skb)) return false;
   while (!sk_rmem_schedule(sk, skb, size)) if (!tcp_prune_ofo_queue(sk, skb)) return false;
   return true;
@@ -163,7 +163,7 @@ function tcp_prune_ofo_queue(sk: sock, in_skb: sk_buff): boolean {
     tcp_drop_reason(sk, skb, SKB_DROP_REASON_TCP_OFO_QUEUE_PRUNE, 'tcp_prune_ofo_queue');
     tp.ooo_last_skb = queue.last;
     if (queue.last === null || goal <= 0) {
-      if (tcp_can_ingest(sk, in_skb) && !tcp_under_memory_pressure(sk)) break;
+      if (tcp_can_ingest(sk) && !tcp_under_memory_pressure(sk)) break;
       goal = sk.sk_rcvbuf >> 3;
     }
   }
@@ -179,15 +179,15 @@ function tcp_prune_queue(sk: sock, in_skb: sk_buff): boolean {
   const tp = tcp_sk(sk);
   if (sk.sk_rmem_alloc === 0) return false;
   NET_INC_STATS(sock_net(sk), LINUX_MIB_PRUNECALLED);
-  if (!tcp_can_ingest(sk, in_skb)) tcp_clamp_window(sk);
+  if (!tcp_can_ingest(sk)) tcp_clamp_window(sk);
   else if (tcp_under_memory_pressure(sk)) tcp_adjust_rcv_ssthresh(sk);
-  if (tcp_can_ingest(sk, in_skb)) return true;
+  if (tcp_can_ingest(sk)) return true;
   tcp_collapse_ofo_queue(sk);
   const queue = sk.sk_receive_queue;
   if (!skb_queue_empty(queue)) tcp_collapse(sk, queue, queue.next, null, tp.copied_seq, tp.rcv_nxt);
-  if (tcp_can_ingest(sk, in_skb)) return true;
+  if (tcp_can_ingest(sk)) return true;
   tcp_prune_ofo_queue(sk, in_skb);
-  if (tcp_can_ingest(sk, in_skb)) return true;
+  if (tcp_can_ingest(sk)) return true;
   NET_INC_STATS(sock_net(sk), LINUX_MIB_RCVPRUNED);
   tp.pred_flags = 0;
   return false;
