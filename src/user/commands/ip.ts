@@ -239,8 +239,8 @@ function routeSetting(cfg: fib_config, words: Words): void {
   else if (word === 'features') {
     if (words.take('ecn') !== 'ecn') refuse('ip route', 'features', 'features ecn');
     setMetric(cfg, RTAX_FEATURES, RTAX_FEATURE_ECN);
-  } else {
-    if (word === 'congctl') return setCongestionControl(cfg, words);
+  } else if (word === 'congctl') setCongestionControl(cfg, words);
+  else {
     const metric =
       METRICS[word] ?? refuse('ip route', word, `via, dev, src, metric, features, congctl or one of ${Object.keys(METRICS).join(', ')}`);
     if (words.skip('lock')) setMetric(cfg, RTAX_LOCK, (cfg.fc_mx?.[RTAX_LOCK] ?? 0) | (1 << metric));
