@@ -11,14 +11,9 @@ import { flowi4, inet_csk, inet_sk } from '../../include/net/inet_sock.ts';
 import { NET_INC_STATS, type net } from '../../include/net/net_namespace.ts';
 import type { request_sock, request_sock_ops, tcp_request_sock_ops } from '../../include/net/request_sock.ts';
 import { sk_acceptq_is_full, type sock, sock_net } from '../../include/net/sock.ts';
-import { tcp_ca_needs_ecn, tcp_timeout_init, u32add } from '../../include/net/tcp.ts';
+import { tcp_ca_needs_ecn, tcp_listendrop, tcp_timeout_init, u32add } from '../../include/net/tcp.ts';
 import { tcphdr } from '../../uapi/in.ts';
-import {
-  LINUX_MIB_LISTENDROPS,
-  LINUX_MIB_LISTENOVERFLOWS,
-  LINUX_MIB_TCPREQQFULLDOCOOKIES,
-  LINUX_MIB_TCPREQQFULLDROP,
-} from '../../uapi/snmp.ts';
+import { LINUX_MIB_LISTENOVERFLOWS, LINUX_MIB_TCPREQQFULLDOCOOKIES, LINUX_MIB_TCPREQQFULLDROP } from '../../uapi/snmp.ts';
 import { __reqsk_free, reqsk_free, reqsk_put } from '../core/request_sock.ts';
 import { sock_put } from '../core/sock.ts';
 import {
@@ -108,9 +103,9 @@ export function tcp_get_syncookie_mss(af_ops: tcp_request_sock_ops, sk: sock, sk
   return tcp_parse_mss_option(skb, tcp_sk(sk).rx_opt.user_mss) || af_ops.mss_clamp;
 }
 
-function tcp_listendrop(sk: sock): 0 {
-  sk.sk_drops++;
-  NET_INC_STATS(sock_net(sk), LINUX_MIB_LISTENDROPS);
+/** A SYN that nothing is made of. */
+function refuse(sk: sock): 0 {
+  tcp_listendrop(sk);
   return 0;
 }
 
@@ -139,11 +134,11 @@ export function tcp_conn_request(rsk_ops: request_sock_ops, af_ops: tcp_request_
   let want_cookie = false;
   if (isn === 0 && (network.ipv4.sysctl_tcp_syncookies === 2 || inet_csk_reqsk_queue_is_full(sk))) {
     want_cookie = tcp_syn_flood_action(sk, 'request_sock_TCP');
-    if (!want_cookie) return tcp_listendrop(sk);
+    if (!want_cookie) return refuse(sk);
   }
   if (sk_acceptq_is_full(sk)) {
     NET_INC_STATS(network, LINUX_MIB_LISTENOVERFLOWS);
-    return tcp_listendrop(sk);
+    return refuse(sk);
   }
   const req = inet_reqsk_alloc(rsk_ops, sk, !want_cookie);
   req.syncookie = want_cookie;
@@ -159,14 +154,14 @@ export function tcp_conn_request(rsk_ops: request_sock_ops, af_ops: tcp_request_
   const dst = af_ops.route_req(sk, skb, fl, req, isn);
   if (dst === null) {
     __reqsk_free(req);
-    return tcp_listendrop(sk);
+    return refuse(sk);
   }
   if (opt.tstamp_ok) req.ts_off = af_ops.init_ts_off(network, skb);
   if (!want_cookie && isn === 0) {
     if (!isRoomForStrangers(network, sk, req, dst)) {
       dst_release(dst);
       __reqsk_free(req);
-      return tcp_listendrop(sk);
+      return refuse(sk);
     }
     req.snt_isn = af_ops.init_seq(skb);
   } else req.snt_isn = isn;
@@ -240,7 +235,7 @@ function answerFastOpen(
   if (inet_csk_reqsk_queue_add(sk, req, child) === null) {
     sock_put(child);
     __reqsk_free(req);
-    return tcp_listendrop(sk);
+    return refuse(sk);
   }
   sk.sk_data_ready(sk);
   sock_put(child);
