@@ -5,8 +5,8 @@ import * as T from './test_driver.ts';
 const packet = ipv4Packet(pattern(100));
 
 /** As igb sets it up: MSI-X, auto-mask and auto-clear; vector 1 for RX 0, vector 2 for TX 0, vector 0 for the rest. */
-function started(): T.TestDriver {
-  const driver = new T.TestDriver();
+function started(options: ConstructorParameters<typeof T.TestDriver>[0] = {}): T.TestDriver {
+  const driver = new T.TestDriver(options);
   driver.write(T.GPIE, 0xc000_0011);
   driver.write(T.IVAR(0), 0x8281);
   driver.write(T.IVAR_MISC, 0x8000);
@@ -232,5 +232,37 @@ describe('without MSI-X', () => {
     expect(driver.machine.messages[1]!.time - driver.machine.messages[0]!.time).toBeGreaterThanOrEqual(100_000);
     expect(driver.read(T.ICR)).toBe(0x8000_0081);
     expect(driver.device.msixVectors).toBe(0);
+  });
+});
+
+describe('moderation as QEMU does it', () => {
+  /** Instants of the messages of vector 1, from the first on. */
+  const instants = (driver: T.TestDriver): number[] => {
+    const times = driver.machine.messages.filter(({ vector }) => vector === 1).map(({ time }) => time);
+    return times.map((time) => time - times[0]!);
+  };
+
+  it('sends again when the interval ends, whatever there is, and starts none then', () => {
+    const driver = started({ moderation: 'qemu' });
+    driver.write(T.EITR(1), 648);
+    driver.arrive(packet);
+    driver.run(1_000_000);
+    expect(instants(driver)).toEqual([0, 162_000]);
+    expect(driver.read(T.EIMS)).toBe(0b111);
+  });
+
+  it('keeps causes waiting while the interval lasts, and serves the next after it at once', () => {
+    const driver = started({ moderation: 'qemu' });
+    driver.write(T.EITR(1), 648);
+    driver.arrive(packet);
+    driver.run(100_000);
+    driver.arrive(packet);
+    driver.run(70_000);
+    expect(instants(driver)).toEqual([0, 162_000]);
+    driver.arrive(packet);
+    driver.run(5_000);
+    expect(instants(driver)).toHaveLength(3);
+    expect(instants(driver)[2]!).toBeGreaterThanOrEqual(170_000);
+    expect(instants(driver)[2]!).toBeLessThan(175_000);
   });
 });

@@ -38,6 +38,8 @@ export interface IgbOptions {
   readonly autonegotiationNs: Nanoseconds;
   /** One step of EITR's interval: 1 µs by the datasheet (8.8.14). */
   readonly interruptStepNs: Nanoseconds;
+  /** How EITR spaces messages: as the datasheet says, or as QEMU does (interrupts.ts). */
+  readonly moderation: 'datasheet' | 'qemu';
   /** TCP flags that the last segment of a large send may keep, beside what DTXTCPFLGH says. */
   readonly lastSegmentFlags: number;
 }
@@ -47,14 +49,15 @@ export const igbDefaults: IgbOptions = {
   mac: Uint8Array.of(0x02, 0, 0, 0, 0, 1),
   autonegotiationNs: 1_000_000,
   interruptStepNs: 1000,
+  moderation: 'datasheet',
   lastSegmentFlags: 0xfff,
 };
 
 /**
- * The 82576 as QEMU 10 emulates it: it takes EITR's whole register, two unused bits included, in units of 1.024 µs, and its segmentation takes FIN and PSH
- * out of the last segment, too.
+ * The 82576 as QEMU 10 emulates it: it takes EITR's whole register, two unused bits included, in units of 1.024 µs, moderates in its own way, and its
+ * segmentation takes FIN and PSH out of the last segment, too.
  */
-export const qemuIgb: Partial<IgbOptions> = { interruptStepNs: 4096, lastSegmentFlags: 0xff6 };
+export const qemuIgb: Partial<IgbOptions> = { interruptStepNs: 4096, moderation: 'qemu', lastSegmentFlags: 0xff6 };
 
 export class IgbDevice implements PciDevice, Port {
   readonly name: string;

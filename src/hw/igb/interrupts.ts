@@ -3,6 +3,10 @@
  * message, but not before its EITR interval since the last one has passed. Sending clears the bit (EIAC) and disables the vector (EIAM).
  *
  * Without MSI-X mode there is one message (MSI; vector 0), causes are collected in ICR under IMS, and EITR[0] moderates.
+ *
+ * QEMU's 82576 moderates otherwise (`IgbOptions.moderation`): a timer starts with a message that is sent at once; its end sends another one, whether or not
+ * there is a cause for it, and starts nothing, so that the next cause is again served at once. The vector stays enabled, so that messages come while the
+ * driver polls, and a cause that is still set raises nothing new.
  */
 import { Timer } from '../../sim/event_queue.ts';
 import { type Nanoseconds, NSEC_PER_USEC } from '../../sim/time.ts';
@@ -27,6 +31,8 @@ export class Interrupts {
   icr = 0;
   ims = 0;
   readonly #device: IgbDevice;
+  /** Moderation is QEMU's. */
+  readonly #emulated: boolean;
   readonly #rxVectors = new Int8Array(QUEUES).fill(NO_VECTOR);
   readonly #txVectors = new Int8Array(QUEUES).fill(NO_VECTOR);
   #miscVector = NO_VECTOR;
@@ -43,6 +49,7 @@ export class Interrupts {
 
   constructor(device: IgbDevice) {
     this.#device = device;
+    this.#emulated = device.options.moderation === 'qemu';
   }
 
   reset(): void {
@@ -76,7 +83,7 @@ export class Interrupts {
   /** True when an interrupt of the queue's vector would have to wait: write-backs may be collected until then. */
   txModerated(queue: number, time: Nanoseconds): boolean {
     const vector = this.#msixMode ? this.#txVectors[queue]! : 0;
-    return vector >= 0 && this.#quietUntil[vector]! > time;
+    return vector >= 0 && !this.#emulated && this.#quietUntil[vector]! > time;
   }
 
   /** The same for a receive queue. */
@@ -111,14 +118,24 @@ export class Interrupts {
   #cause(vector: number, time: Nanoseconds): void {
     if (vector < 0) return;
     const bit = 1 << vector;
+    const known = this.#emulated && (this.eicr & bit) !== 0;
     this.eicr |= bit;
+    if (known && (this.eims & bit) !== 0) return;
     if ((this.eims & bit) !== 0) this.#assert(vector, time);
     else if (this.#enablesUnderWay > 0) this.#device.wakeForWrites(Math.max(this.#lastEnableAt, this.#device.simulation.now));
   }
 
   #assert(vector: number, time: Nanoseconds): void {
-    if (this.#quietUntil[vector]! <= time) this.#fire(vector, time);
+    if (this.#emulated) this.#sendAndTime(vector, time);
+    else if (this.#quietUntil[vector]! <= time) this.#fire(vector, time);
     else this.#arm(vector);
+  }
+
+  /** QEMU's way: nothing while the timer runs, which will send anyway; else at once, and the timer starts. */
+  #sendAndTime(vector: number, time: Nanoseconds): void {
+    if (this.#timers[vector]?.pending === true) return;
+    this.#fire(vector, time);
+    if (this.#quietUntil[vector]! > time) this.#arm(vector);
   }
 
   #assertLegacy(time: Nanoseconds): void {
@@ -143,6 +160,11 @@ export class Interrupts {
     this.#device.applyWrites(now);
     this.#device.tx.flushWritebacks(now);
     this.#device.rx.flushWritebacks(vector, now);
+    if (this.#emulated && this.#msixMode) {
+      this.#acknowledge(vector);
+      this.#send(vector, now);
+      return;
+    }
     if (this.#quietUntil[vector]! > now) return;
     if (!this.#msixMode) {
       if ((this.icr & this.ims) !== 0) this.#start(0, now);
@@ -152,13 +174,21 @@ export class Interrupts {
   #fire(vector: number, time: Nanoseconds): void {
     const bit = 1 << vector;
     this.#start(vector, time);
-    if ((this.eiac & bit) !== 0) this.eicr &= ~bit;
-    if (this.#autoMask && (this.eiam & bit) !== 0) this.eims &= ~bit;
+    this.#acknowledge(vector);
+    if (this.#autoMask && !this.#emulated && (this.eiam & bit) !== 0) this.eims &= ~bit;
+  }
+
+  #acknowledge(vector: number): void {
+    this.eicr &= ~(this.eiac & (1 << vector));
   }
 
   /** Sends the message and starts the vector's counter. */
   #start(vector: number, time: Nanoseconds): void {
     this.#quietUntil[vector] = time + this.#intervals[vector]!;
+    this.#send(vector, time);
+  }
+
+  #send(vector: number, time: Nanoseconds): void {
     this.#device.registers.add(R.E1000_IAC, 1);
     // An enable that was applied late lets out a message only now: it cannot be sent in the past.
     this.#device.host.msix(this.#device, vector, Math.max(time, this.#device.simulation.now));
