@@ -26,6 +26,8 @@ export class rq {
   readonly queue: task_struct[] = [];
   /** Context switches, for /proc/stat. */
   nr_switches = 0;
+  /** The task that runs has only been interrupted: it goes on before all others. */
+  interrupted = false;
 }
 
 export const current = (): task_struct => this_cpu_ptr().current;
@@ -166,6 +168,17 @@ export function* cond_resched(): Sleeping<void> {
   if (!this_cpu.caughtUp() || this_cpu.interruptPending || this_cpu_ptr().__softirq_pending !== 0) yield;
 }
 
+/**
+ * For loops that copy, which interrupts must not wait for: true when there is one to be taken by this CPU's clock; the caller then yields, and goes on after it.
+ * Unlike cond_resched() it makes no generator.
+ */
+export function interruptDue(): boolean {
+  const pcpu = this_cpu_ptr();
+  if (this_cpu.caughtUp() && !this_cpu.interruptPending && pcpu.__softirq_pending === 0) return false;
+  pcpu.rq.interrupted = true;
+  return true;
+}
+
 export const signal_pending = (task: task_struct): boolean => task.signalPending !== 0;
 
 /** A new task with a program, runnable at once on the given CPU. */
@@ -182,11 +195,13 @@ export function runTaskSlice(pcpu: percpu): boolean {
   const task = queue[0];
   if (task === undefined || task.wakeTime > this_cpu.clock) return false;
   queue.shift();
+  pcpu.rq.interrupted = false;
   switchTo(pcpu, task);
   const context = this_cpu.switchContext(CPU_SYSTEM);
   const done = task.body!.next();
   this_cpu.switchContext(context);
   if (done.done === true) endTask(task, done.value);
+  else if (pcpu.rq.interrupted) queue.unshift(task);
   else if (task.__state === TASK_RUNNING) queue.push(task);
   else task.on_rq = false;
   if (queue.length === 0) switchTo(pcpu, kernel().idle[this_cpu.id]!);

@@ -38,7 +38,7 @@ import {
   u32add,
   u32sub,
 } from '../../include/net/tcp.ts';
-import { current, signal_pending } from '../../kernel/sched.ts';
+import { current, interruptDue, signal_pending } from '../../kernel/sched.ts';
 import { EAGAIN, EFAULT, EINVAL, ENOTCONN } from '../../uapi/errno.ts';
 import {
   SOF_TIMESTAMPING_RAW_HARDWARE,
@@ -257,6 +257,7 @@ function* tcp_recvmsg_locked(sk: sock, msg: msghdr, flags: number, state: recvSt
         if (copied === 0) copied = -EFAULT;
         break;
       }
+      if (interruptDue()) yield;
       at = u32add(at, used);
       if (peek) peek_seq = at;
       else tp.copied_seq = at;

@@ -55,6 +55,7 @@ import {
   tcp_write_queue_tail,
   u32add,
 } from '../../include/net/tcp.ts';
+import { interruptDue } from '../../kernel/sched.ts';
 import { get_page } from '../../mm/page_alloc.ts';
 import { EAGAIN, EALREADY, EINPROGRESS, EOPNOTSUPP, EPIPE } from '../../uapi/errno.ts';
 import { SOF_TIMESTAMPING_TX_ACK, SOF_TIMESTAMPING_TX_RECORD_MASK } from '../../uapi/net_tstamp.ts';
@@ -342,8 +343,10 @@ function* queueMessage(sk: sock, msg: msghdr, timeo: number, sizes: sendSizes): 
         }
       }
     }
-    if (result > 0) queued(sk, msg, skb!, result, sizes);
-    else if (result === NEED_SPACE) {
+    if (result > 0) {
+      if (interruptDue()) yield;
+      queued(sk, msg, skb!, result, sizes);
+    } else if (result === NEED_SPACE) {
       timeo = yield* waitForSpace(sk, timeo, flags, sizes);
       if (timeo < 0) return timeo;
       tcp_send_mss(sk, sizes, flags);
