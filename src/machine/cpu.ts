@@ -49,6 +49,8 @@ export class Cpu {
   /** Time spent by context: CPU_USER … CPU_IDLE. */
   readonly times = new Float64Array(5);
   tracer: CallTracer | null = null;
+  /** What executes it, if that is not its own. */
+  processor: SharedProcessor | null = null;
 
   readonly #vectors: number[] = [];
   readonly #next: Timer;
@@ -168,9 +170,15 @@ export class Cpu {
   }
 
   #run(): void {
+    if (this.clock > this.simulation.now && !this.simulation.advanceIfQuiet(this.clock)) {
+      // Held up since this step was planned.
+      this.simulation.at(this.clock, this.#next);
+      return;
+    }
     this.#enterStep();
     this_cpu = this;
-    while (this.#step()) {
+    for (let start = this.clock; this.#step(); start = this.clock) {
+      if (this.processor !== null) this.processor.settle(this, start);
       if (this.simulation.now === this.clock || this.simulation.advanceIfQuiet(this.clock)) continue;
       this.#stepping = false;
       this.simulation.at(this.clock, this.#next);
@@ -189,6 +197,30 @@ export class Cpu {
       return true;
     }
     return this.os.step(this);
+  }
+}
+
+/**
+ * A processor that executes several CPUs in turns so short that each seems to run all the time, but the slower the more of them are busy: as QEMU executes the
+ * CPUs of a guest in one thread.
+ */
+export class SharedProcessor {
+  readonly #cpus: Cpu[] = [];
+
+  add(cpu: Cpu): void {
+    this.#cpus.push(cpu);
+    cpu.processor = this;
+  }
+
+  /** `cpu` has worked from `start` on. It and each CPU that was busy meanwhile hold up each other, for as long as the shorter of both works. */
+  settle(cpu: Cpu, start: Nanoseconds): void {
+    const end = cpu.clock;
+    for (const other of this.#cpus) {
+      const common = other === cpu ? 0 : Math.min(end, other.clock) - start;
+      if (common <= 0) continue;
+      other.clock += common;
+      cpu.clock += common;
+    }
   }
 }
 

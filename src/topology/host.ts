@@ -116,7 +116,7 @@ export class Host {
 
 function speedOf(spec: HostSpec): CpuSpeed {
   if (spec.cpu === 'zero') return zeroSpeed();
-  return cpuSpeed((spec.cpu?.ghz ?? DEFAULT_GHZ) * 1e9, spec.cpu?.ipc ?? DEFAULT_IPC);
+  return cpuSpeed((spec.cpu?.ghz ?? DEFAULT_GHZ) * 1e9, spec.cpu?.ipc ?? DEFAULT_IPC, spec.cpu?.copy);
 }
 
 function pcieTiming({ pcie }: HostSpec): PcieTiming {

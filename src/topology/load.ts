@@ -4,6 +4,7 @@ import type { z } from 'zod';
 import { FilterError } from '../observe/capture/filter/filter_error.ts';
 import { compileFilter } from '../observe/capture/filter/filter_parse.ts';
 import { nearest } from '../user/nearest.ts';
+import { probeProblem } from './probes.ts';
 import { type HostSpec, type InterfaceAddress, type TopologyFile, topologySchema } from './schema.ts';
 import { TopologyError } from './topology_error.ts';
 
@@ -76,6 +77,7 @@ export function loadTopology(file: string, text: string, overrides: readonly Ove
     ...checkAddresses(source, parsed.data),
     ...checkCaptures(source, parsed.data),
     ...checkFaults(source, parsed.data),
+    ...checkProbes(source, parsed.data),
   ];
   if (problems.length > 0) throw new TopologyError(problems);
   return { ...parsed.data, name: nameOf(file), place: (...path) => source.place(path) };
@@ -118,9 +120,10 @@ function refusal(source: Source, path: Path, message: string): string {
 /** The keys that a map at a path may have. */
 const KNOWN_KEYS: readonly [RegExp, readonly string[]][] = [
   [/^$/, ['about', 'seed', 'until', 'hosts', 'wires', 'capture']],
-  [/^hosts\.[^.]+$/, ['cpus', 'cpu', 'hz', 'memory', 'interfaces', 'pcie', 'faults', 'setup', 'run']],
+  [/^hosts\.[^.]+$/, ['cpus', 'cpu', 'hz', 'memory', 'interfaces', 'pcie', 'probes', 'faults', 'setup', 'run']],
   [/^hosts\.[^.]+\.interfaces\.[^.]+$/, ['address', 'nic', 'mac', 'mtu', 'interrupts', 'queues', 'rx_ring', 'tx_ring']],
-  [/^hosts\.[^.]+\.cpu$/, ['ghz', 'ipc']],
+  [/^hosts\.[^.]+\.cpu$/, ['ghz', 'ipc', 'copy', 'shared']],
+  [/^hosts\.[^.]+\.probes\.\d+$/, ['events', 'cost']],
   [/^hosts\.[^.]+\.pcie$/, ['posted_write', 'read', 'write', 'register_read', 'rate']],
   [/^hosts\.[^.]+\.faults\.\d+$/, ['at', 'fault', 'on', 'queue', 'direction', 'for', 'frames', 'factor']],
   [/^hosts\.[^.]+\.run\.\d+$/, ['at', 'cpu', 'script', 'command', 'program']],
@@ -224,6 +227,16 @@ function* checkCaptures(source: Source, file: TopologyFile): Generator<string> {
     if (capture.point !== 'nic' && Object.keys(file.hosts).some((host) => on === `${host}.lo`)) continue;
     const problem = checkEnd(source, file, ['capture', index, 'on'], on);
     if (problem !== null) yield problem;
+  }
+}
+
+/** Probes name tracepoints that exist. */
+function* checkProbes(source: Source, file: TopologyFile): Generator<string> {
+  for (const [host, spec] of Object.entries(file.hosts)) {
+    for (const [index, { events }] of (spec.probes ?? []).entries()) {
+      const problem = probeProblem(events);
+      if (problem !== null) yield `${source.place(['hosts', host, 'probes', index, 'events'])}: events: ${problem}`;
+    }
   }
 }
 

@@ -1,4 +1,5 @@
 /** A topology come alive: hosts, cables between them, one clock. */
+import { SharedProcessor } from '../machine/cpu.ts';
 import { InvariantError } from '../sim/invariant.ts';
 import { Simulation } from '../sim/simulation.ts';
 import { NSEC_PER_SEC } from '../sim/time.ts';
@@ -32,6 +33,7 @@ export class Network {
     this.frames = new FramePool(this.simulation.bytes);
     this.hosts = Object.entries(topology.hosts).map(([name, spec], index) => new Host(this.simulation, this.frames, name, index, spec));
     this.cables = (topology.wires ?? []).filter((wire) => !wire.between.includes(unplugged ?? '')).map((wire) => this.#connect(wire));
+    this.#shareProcessors();
     for (const host of this.hosts) host.boot();
   }
 
@@ -68,6 +70,31 @@ export class Network {
     cable.plug(device, port);
     this.cables.push(cable);
     return cable;
+  }
+
+  /** A port in the place of what the topology has at the other end of an interface's wire: of the same rate, with the faults of that end. */
+  attachInstead(end: string, port: Port): Cable {
+    const wire = this.topology.wires?.find(({ between }) => between.includes(end));
+    const other = wire?.between.find((name) => name !== end);
+    const options = { name: wire?.name ?? `${end}-${port.name}`, rateBps: wire?.rate ?? DEFAULT_RATE_BPS, delayNs: 0 };
+    const impairments = [null, wire === undefined || other === undefined ? null : impairmentOf(wire, other)] as const;
+    const cable = new Cable(this.simulation, this.frames, options, [end, port.name], impairments);
+    const { device } = this.nic(end);
+    device.connect(cable.ends[0]);
+    cable.plug(device, port);
+    this.cables.push(cable);
+    return cable;
+  }
+
+  #shareProcessors(): void {
+    const processors = new Map<string, SharedProcessor>();
+    for (const { spec, machine } of this.hosts) {
+      const name = spec.cpu === 'zero' ? undefined : spec.cpu?.shared;
+      if (name === undefined) continue;
+      const processor = processors.get(name) ?? new SharedProcessor();
+      processors.set(name, processor);
+      for (const cpu of machine.cpus) processor.add(cpu);
+    }
   }
 
   #connect(wire: WireSpec): Cable {

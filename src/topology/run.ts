@@ -16,6 +16,7 @@ import { planFaults } from './faults.ts';
 import type { Host } from './host.ts';
 import type { Topology } from './load.ts';
 import { Network, START_NS } from './network.ts';
+import { attachProbe } from './probes.ts';
 import { commandProgram, type LoadedPrograms, type NamedProgram, programOf } from './programs.ts';
 import type { ProgramSpec } from './schema.ts';
 import { TopologyError } from './topology_error.ts';
@@ -85,6 +86,7 @@ export function runTopology(topology: Topology, options: RunOptions, guest: Gues
   const session = new CaptureSession(options.directory, APPLICATION, network.names());
   const finishCaptures = attachCaptures(network, session);
   const trace = attachTrace(network, options.directory, options.trace, options.traceFormats);
+  for (const host of network.hosts) for (const probe of host.spec.probes ?? []) attachProbe(host, probe);
   const showLeftViews = attachViews(network, views, options.onView ?? (() => undefined));
   const truth = options.truth === true ? truthOf(network, options.directory) : null;
   const started = startPrograms(network, topology, planned);

@@ -81,7 +81,14 @@ const program = z
 const cpuSpeed = z.union(
   [
     z.literal('zero'),
-    z.strictObject({ ghz: z.number({ error: 'expected a clock rate in GHz' }).positive().max(10), ipc: z.number({ error: 'expected instructions a cycle' }).positive().max(10) }).partial(), // biome-ignore format: short
+    z
+      .strictObject({
+        ghz: z.number({ error: 'expected a clock rate in GHz' }).positive().max(10),
+        ipc: z.number({ error: 'expected instructions a cycle' }).positive().max(10),
+        copy: z.number({ error: 'expected the octets that are copied in a cycle' }).positive().max(64),
+        shared: text('a name; the CPUs of all hosts with this name take turns on one processor'),
+      })
+      .partial(),
   ],
   { error: 'expected zero, or ghz and ipc such as { ghz: 3, ipc: 1 }' },
 );
@@ -119,6 +126,12 @@ const pcie = z.strictObject({
   rate: rate.optional(),
 });
 
+/** What watching costs the host: time of its CPU for each of the events. */
+const probe = z.strictObject({
+  events: text('tracepoints as --trace has them, such as tcp:*,net:net_dev_xmit'),
+  cost: duration,
+});
+
 const host = z.strictObject({
   cpus: whole(1, 64).optional(),
   cpu: cpuSpeed.optional(),
@@ -126,6 +139,7 @@ const host = z.strictObject({
   memory: size.optional(),
   interfaces: z.record(z.string(), networkInterface).optional(),
   pcie: pcie.optional(),
+  probes: z.array(probe, { error: 'expected a list of probes' }).optional(),
   faults: z.array(hostFault, { error: 'expected a list of faults' }).optional(),
   setup: z.array(text('a command line')).optional(),
   run: z.array(program).optional(),
@@ -181,6 +195,7 @@ export const topologySchema = z.strictObject({
 export type TopologyFile = z.output<typeof topologySchema>;
 export type HostSpec = TopologyFile['hosts'][string];
 export type InterfaceSpec = NonNullable<HostSpec['interfaces']>[string];
+export type ProbeSpec = NonNullable<HostSpec['probes']>[number];
 export type HostFaultSpec = NonNullable<HostSpec['faults']>[number];
 export type WireFaultSpec = NonNullable<WireSpec['faults']>[number];
 export type ProgramSpec = NonNullable<HostSpec['run']>[number];

@@ -55,7 +55,7 @@ describe('a topology file', () => {
 describe('a mistake in a topology file is one line with place, what was read, what was expected and the nearest word:', () => {
   it.each([
     ['an unknown key at the top', 'capture: [wire]', 'captrue: [wire]', ['lab.yaml:16:1: unknown key "captrue", expected one of about, seed, until, hosts, wires, capture; did you mean "capture"?']],
-    ['an unknown key of a host', 'run:\n', 'runs:\n', ['lab.yaml:5:5: unknown key "runs" in hosts.client, expected one of cpus, cpu, hz, memory, interfaces, pcie, faults, setup, run; did you mean "run"?']],
+    ['an unknown key of a host', 'run:\n', 'runs:\n', ['lab.yaml:5:5: unknown key "runs" in hosts.client, expected one of cpus, cpu, hz, memory, interfaces, pcie, probes, faults, setup, run; did you mean "run"?']],
     ['an unknown key of an interface', 'mtu: 9000', 'mut: 9000', ['lab.yaml:9:37: unknown key "mut" in hosts.server.interfaces.eth0, expected one of address, nic, mac, mtu, interrupts, queues, rx_ring, tx_ring; did you mean "mtu"?']],
     ['a bad address', '10.0.0.1/24', '10.0.0.300/24', ['lab.yaml:4:25: hosts.client.interfaces.eth0: read "10.0.0.300/24", expected an IPv4 address with prefix length, such as 10.0.0.1/24']],
     ['an address without prefix', '10.0.0.2/24', '10.0.0.2', ['lab.yaml:9:24: hosts.server.interfaces.eth0.address: read "10.0.0.2", expected an IPv4 address with prefix length, such as 10.0.0.1/24']],
@@ -73,6 +73,8 @@ describe('a mistake in a topology file is one line with place, what was read, wh
     ['a fault of an interface that does not exist', 'interfaces: { eth0: 10.0.0.1/24 }', 'interfaces: { eth0: 10.0.0.1/24 }\n    faults: [{ at: 1ms, fault: tx-hang, on: eth1 }]', ['lab.yaml:5:45: client has no interface "eth1", expected one of eth0; did you mean "eth0"?']],
     ['a fault of a wire at no end of it', 'rate: 1Gbit', 'rate: 1Gbit\n    faults: [{ at: 1ms, fault: crc-errors, from: srever }]', ['lab.yaml:13:50: "srever" is at no end of this wire, expected one of client, server, client.eth0, server.eth0; did you mean "server"?']],
     ['an unknown key of a fault', 'rate: 1Gbit', 'rate: 1Gbit\n    faults: [{ at: 1ms, fault: crc-errors, frame: 3 }]', ['lab.yaml:13:44: unknown key "frame" in wires.0.faults.0, expected one of at, fault, from, for, frames; did you mean "frames"?']],
+    ['a probe of a tracepoint that does not exist', 'interfaces: { eth0: 10.0.0.1/24 }', "interfaces: { eth0: 10.0.0.1/24 }\n    probes: [{ events: 'net:net_dev_xmitt', cost: 1us }]", ['lab.yaml:5:24: events: no tracepoint is called "net:net_dev_xmitt", expected none, default, all, function_graph, SYSTEM:EVENT or SYSTEM:* with one of the systems tcp, sock, net, skb, napi, qdisc, irq, sched, timer, neigh, fib, udp, icmp, dma, syscalls']],
+    ['an unknown key of a CPU', 'interfaces: { eth0: 10.0.0.1/24 }', 'interfaces: { eth0: 10.0.0.1/24 }\n    cpu: { ghz: 1, share: vm }', ['lab.yaml:5:20: unknown key "share" in hosts.client.cpu, expected one of ghz, ipc, copy, shared; did you mean "shared"?']],
     ['a run entry without a way to run', 'script: "connect 10.0.0.2 5001"', 'cpu: 0', ['lab.yaml:6:9: hosts.client.run.0: read {"at":"10ms","cpu":0}, expected exactly one of script, command and program']],
     ['broken YAML', 'seed: 3', 'seed: [3', ['lab.yaml:2:1: Flow sequence in block collection must be sufficiently indented and end with a ]']],
   ])('%s', (_what, from, to, expected) => {

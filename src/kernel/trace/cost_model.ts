@@ -36,12 +36,12 @@ const CONTEXT_SWITCH_INSTRUCTIONS = 1200;
 /** A copy moves 16 bytes an instruction and waits for memory: about 8 bytes a cycle. */
 const COPY_BYTES_PER_CYCLE = 8;
 
-/** A CPU of `hz` cycles a second and `ipc` instructions a cycle. */
-export function cpuSpeed(hz: number, ipc: number): CpuSpeed {
+/** A CPU of `hz` cycles a second and `ipc` instructions a cycle, which copies `copy` octets a cycle. */
+export function cpuSpeed(hz: number, ipc: number, copy = COPY_BYTES_PER_CYCLE): CpuSpeed {
   const ns = (instructions: number): number => Math.max(1, Math.round((instructions * 1e9) / (hz * ipc)));
   return {
     costs: scaledCosts(hz, ipc),
-    copyNsPerByte: 1e9 / (hz * COPY_BYTES_PER_CYCLE),
+    copyNsPerByte: 1e9 / (hz * copy),
     syscallNs: ns(SYSCALL_INSTRUCTIONS),
     interruptNs: ns(INTERRUPT_INSTRUCTIONS),
     contextSwitchNs: ns(CONTEXT_SWITCH_INSTRUCTIONS),
