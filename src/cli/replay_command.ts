@@ -1,6 +1,7 @@
 /** truewire replay */
 import { openCapture } from '../observe/files/capture_reader.ts';
 import { summarize } from '../observe/report/summary.ts';
+import { Counterpart } from '../replay/counterpart.ts';
 import { playedAddress } from '../replay/played_address.ts';
 import { Replay } from '../replay/replay.ts';
 import type { Topology } from '../topology/load.ts';
@@ -17,6 +18,7 @@ export interface ReplayFlags {
   output?: string;
   speed: string;
   rewrite?: string | boolean;
+  as?: string;
   seed?: string;
   set?: string[];
   trace: string;
@@ -28,7 +30,7 @@ export function replayCommand(capture: string, flags: ReplayFlags): number {
   checkInterface(topology, flags.to);
   const speed = Number(flags.speed);
   if (!(speed > 0)) throw new UsageError(`--speed: read ${JSON.stringify(flags.speed)}, expected a factor such as 1 or 0.5`);
-  const replay = new Replay(openCapture(capture), { to: flags.to, speed, played: playedOf(capture, flags.rewrite) });
+  const replay = replayOf(capture, flags, speed);
   const directory = flags.output ?? `captures/${topology.name}-replay`;
   const progress = new Progress(process.stderr);
   const started = performance.now();
@@ -46,6 +48,14 @@ export function replayCommand(capture: string, flags: ReplayFlags): number {
   return replay.damage !== null || report.leaks > 0 ? EXIT_NO : EXIT_OK;
 }
 
+function replayOf(capture: string, flags: ReplayFlags, speed: number): Replay | Counterpart {
+  const { to, as, rewrite } = flags;
+  if (as === undefined) return new Replay(openCapture(capture), { to, speed, played: playedOf(capture, rewrite) });
+  if (rewrite !== undefined || speed !== 1)
+    throw new UsageError('--as: a recorded peer keeps its addresses and its times, expected no --rewrite and no --speed beside it');
+  return new Counterpart(openCapture(capture), { to, as: addressOf('--as', as, 'whose packets are played') });
+}
+
 function checkInterface(topology: Topology, to: string): void {
   const ends = Object.entries(topology.hosts).flatMap(([host, { interfaces }]) =>
     Object.keys(interfaces ?? {}).map((name) => `${host}.${name}`),
@@ -60,14 +70,18 @@ function checkInterface(topology: Topology, to: string): void {
 function playedOf(capture: string, rewrite: string | boolean | undefined): number | null {
   if (rewrite === undefined || rewrite === false) return null;
   if (rewrite === true) return playedAddress(openCapture(capture));
-  const parts = rewrite.split('.').map(Number);
-  if (!/^\d+(\.\d+){3}$/.test(rewrite) || parts.some((part) => part > 255)) {
-    throw new UsageError(`--rewrite: read ${JSON.stringify(rewrite)}, expected the IPv4 address of the capture that the host plays`);
+  return addressOf('--rewrite', rewrite, 'that the host plays');
+}
+
+function addressOf(flag: string, text: string, meaning: string): number {
+  const parts = text.split('.').map(Number);
+  if (!/^\d+(\.\d+){3}$/.test(text) || parts.some((part) => part > 255)) {
+    throw new UsageError(`${flag}: read ${JSON.stringify(text)}, expected the IPv4 address of the capture ${meaning}`);
   }
   return parts.reduce((value, part) => value * 256 + part, 0);
 }
 
-function describe({ counters }: Replay, capture: string, to: string): string {
+function describe({ counters }: Replay | Counterpart, capture: string, to: string): string {
   const notes = [
     counters.tooLong > 0 ? `${counters.tooLong} longer than any wire carries (captured before TSO or after GRO) were left out` : '',
     counters.otherLinkType > 0 ? `${counters.otherLinkType} of a link type that cannot become Ethernet were left out` : '',

@@ -1,0 +1,28 @@
+/**
+ * One host of a topology against the recording of the other: the topology's other hosts run nothing, a Counterpart plays them from the capture. What the host
+ * then sends is comparable with the recording packet by packet.
+ */
+import type { CaptureReader } from '../observe/files/captured_packet.ts';
+import type { RunReport } from '../observe/report/run_report.ts';
+import type { Topology } from '../topology/load.ts';
+import { type RunOptions, runTopology } from '../topology/run.ts';
+import type { HostSpec } from '../topology/schema.ts';
+import { Counterpart, type CounterpartOptions } from './counterpart.ts';
+
+export interface OneSide {
+  readonly report: RunReport;
+  readonly counterpart: Counterpart;
+}
+
+/** Runs the host of `replay.to` alone. */
+export function runOneSide(topology: Topology, recording: CaptureReader, replay: CounterpartOptions, options: RunOptions): OneSide {
+  const [host = ''] = replay.to.split('.', 1);
+  const counterpart = new Counterpart(recording, replay);
+  return { report: runTopology(aloneOf(topology, host), options, counterpart), counterpart };
+}
+
+function aloneOf(topology: Topology, host: string): Topology {
+  const silent = ({ run: _run, setup: _setup, ...rest }: HostSpec): HostSpec => rest;
+  const hosts = Object.entries(topology.hosts).map(([name, spec]) => [name, name === host ? spec : silent(spec)]);
+  return { ...topology, hosts: Object.fromEntries(hosts) as Topology['hosts'] };
+}
