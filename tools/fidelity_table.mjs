@@ -4,46 +4,47 @@
  *     npm run fidelity
  *     node tools/fidelity_table.mjs s07        only scenarios whose name begins so; shows where they part
  *
- * `all`: share of packets that agree in everything, within the tolerance. `explained`: the same without what depends on the recording computer's speed;
- * which kinds those are, and why, is in test/fixtures/linux/scenarios/expected.json.
+ * `all`: share of packets that agree in everything, times within the tolerance. `explained`: the same without what depends on the recording computer's speed;
+ * which kinds those are, and why, is in test/fixtures/linux/scenarios/expected.json. `again`: `all` and `explained` between two recordings of the real Linux.
+ * `A alone`: our A against B's recorded packets; `B alone`: our B against A's. The recordings are in test/fixtures/linux/scenarios.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { compareCaptures } from '../dist/compare/compare.js';
 import { describe } from '../dist/compare/describe.js';
 import { neighbourhood } from '../dist/compare/neighbourhood.js';
 import { openCapture } from '../dist/observe/files/capture_reader.js';
+import { DEFAULT_START_EPOCH_NS } from '../dist/observe/files/pcapng_writer.js';
+import { runOneSide } from '../dist/replay/one_side.js';
 import { loadTopology } from '../dist/topology/load.js';
 import { runTopology } from '../dist/topology/run.js';
 import { parseDuration } from '../dist/topology/units.js';
+import { evaluate, readExpectations } from './recorded_scenarios.mjs';
 
-const FOLDER = 'test/fixtures/linux/scenarios';
-const expected = JSON.parse(readFileSync(join(FOLDER, 'expected.json'), 'utf8'));
+const library = { DEFAULT_START_EPOCH_NS, compareCaptures, loadTopology, openCapture, parseDuration, runOneSide, runTopology };
+const { scenarios: expected } = readExpectations();
 const [wanted] = process.argv.slice(2);
-const percent = (share) => `${(share * 100).toFixed(share === 1 ? 0 : 1)} %`;
+const percent = (share) => (share === undefined ? '' : `${(share * 100).toFixed(share === 1 ? 0 : 1)} %`);
 
-function runScenario(name, directory) {
-  const file = join(FOLDER, name, 'topology.yaml');
-  runTopology(loadTopology(file, readFileSync(file, 'utf8')), { directory, trace: 'none' });
+/** What stands below the table for a comparison that was asked for. */
+function inWords(comparison, captures) {
+  const { first } = comparison;
+  const open = captures.map((path) => () => openCapture(path));
+  return describe(comparison, captures, first === null ? [] : neighbourhood(...open, first.flow, first.difference));
 }
 
 /** One scenario: the row of the table, and what stands below it when it was asked for. */
 function compareScenario(name, directory) {
-  const { recording, ours, tolerance, ignore } = expected[name];
-  const captures = [join(directory, ours), join(FOLDER, name, recording)];
-  const open = captures.map((path) => () => openCapture(path));
-  const toleranceNs = parseDuration(tolerance);
-  const all = compareCaptures(...open, { toleranceNs });
-  const explained = compareCaptures(...open, { toleranceNs, ignore: Object.keys(ignore) });
-  const { first } = explained;
-  const rows = first === null ? [] : neighbourhood(...open, first.flow, first.difference);
-  const where = first === null ? 'none' : `${first.difference.kind}: ${first.difference.what}`.slice(0, 60);
+  const { all, explained, sender, receiver, captures } = evaluate(library, name, expected[name], directory);
+  const { again } = expected[name];
+  const first = explained.first?.difference;
+  const where = first === undefined ? 'none' : `${first.kind}: ${first.what}`.slice(0, 40);
+  const scores = [all.score, explained.score, again?.all, again?.explained, sender?.comparison.score, receiver?.comparison.score];
+  const sides = [sender, receiver].filter((side) => side !== null);
   return {
-    row: [name, all.theirsUnits, all.oursUnits, percent(all.score), percent(explained.score), where, first?.difference.mechanism ?? ''].map(
-      String,
-    ),
-    text: describe(explained, captures, rows),
+    row: [name, String(all.theirsUnits), String(all.oursUnits), ...scores.map(percent), where],
+    text: [inWords(explained, captures), ...sides.map((side) => inWords(side.comparison, side.captures))].join('\n\n'),
   };
 }
 
@@ -51,23 +52,15 @@ const directory = mkdtempSync(join(tmpdir(), 'truewire-fidelity-'));
 try {
   const results = Object.keys(expected)
     .filter((name) => wanted === undefined || name.startsWith(wanted))
-    .map((name) => {
-      runScenario(name, directory);
-      return compareScenario(name, directory);
-    });
+    .map((name) => compareScenario(name, directory));
   const table = [
-    ['scenario', 'recorded', 'ours', 'all', 'explained', 'first divergence', 'likely mechanism'],
+    ['scenario', 'recorded', 'ours', 'all', 'explained', 'again', '(explained)', 'A alone', 'B alone', 'first divergence'],
     ...results.map(({ row }) => row),
   ];
   const widths = table[0].map((_, column) => Math.max(...table.map((row) => row[column].length)));
-  const right = [1, 2, 3, 4];
   for (const row of table) {
-    console.log(
-      row
-        .map((cell, i) => (right.includes(i) ? cell.padStart(widths[i]) : cell.padEnd(widths[i])))
-        .join('  ')
-        .trimEnd(),
-    );
+    const cells = row.map((cell, i) => (i > 0 && i < row.length - 1 ? cell.padStart(widths[i]) : cell.padEnd(widths[i])));
+    console.log(cells.join('  ').trimEnd());
   }
   if (wanted !== undefined) for (const { text } of results) console.log(`\n${text}`);
 } finally {
