@@ -6,7 +6,7 @@ import { openCapture } from '../observe/files/capture_reader.ts';
 import { followPacket } from '../observe/follow/life.ts';
 import { lifeLines, waitLines } from '../observe/follow/print.ts';
 import { sumWaits } from '../observe/follow/waits.ts';
-import type { TruthRecord } from '../observe/truth.ts';
+import { TRUTH_FILE, type TruthRecord } from '../observe/truth.ts';
 import { UsageError } from './errors.ts';
 import { EXIT_NO, EXIT_OK } from './exit_codes.ts';
 
@@ -15,7 +15,6 @@ export interface FollowFlags {
 }
 
 const EVENTS = 'events.msgpack';
-const TRUTH = 'truth.jsonl';
 
 export async function followCommand(directory: string, which: string | undefined, flags: FollowFlags): Promise<number> {
   if (!existsSync(directory)) throw new UsageError(`${directory}: no such directory, expected that of a run`);
@@ -41,7 +40,7 @@ async function printWaits(directory: string, log: string, id: number | null): Pr
   }
   const [own] = await truthOf(directory, (record) => record.id === id);
   if (own === undefined)
-    throw new UsageError(`follow: ${join(directory, TRUTH)} does not tell the flow of packet ${id}: run with --truth to leave one`);
+    throw new UsageError(`follow: ${join(directory, TRUTH_FILE)} does not tell the flow of packet ${id}: run with --truth to leave one`);
   const flow = await truthOf(directory, (record) => record.flow === own.flow);
   const sums = await sumWaits(log, new Set(flow.map((record) => record.id)));
   process.stdout.write(`${waitLines(sums, own.flow).join('\n')}\n`);
@@ -75,7 +74,7 @@ function idOfFrame(path: string, number: number): number {
 }
 
 async function truthOf(directory: string, wanted: (record: TruthRecord) => boolean): Promise<TruthRecord[]> {
-  const path = join(directory, TRUTH);
+  const path = join(directory, TRUTH_FILE);
   if (!existsSync(path)) return [];
   const found: TruthRecord[] = [];
   for await (const line of createInterface({ input: createReadStream(path) })) {

@@ -33,6 +33,8 @@ function program(exit: (code: number) => void): Command {
       'default',
     )
     .option('--trace-format <formats>', 'text, dat (trace-cmd), perfetto, msgpack, comma-separated', 'text')
+    .option('--capture-format <format>', 'of captures that do not say: pcapng, pcap (µs), nsecpcap', 'pcapng')
+    .option('--merge', 'one pcapng file of all capture points, in order of time')
     .option('--truth', 'leave truth.jsonl: what each frame on each wire really was')
     .option('--at <time host: command>', "show something at an instant, such as '1.5s client: ss -tin', or at the end of the run", collect)
     .option('--json', 'print the report as JSON')

@@ -1,6 +1,7 @@
 /** truewire replay */
 import { openCapture } from '../observe/files/capture_reader.ts';
 import { summarize } from '../observe/report/summary.ts';
+import { traceFiles } from '../observe/trace/trace_formats.ts';
 import { Counterpart } from '../replay/counterpart.ts';
 import { playedAddress } from '../replay/played_address.ts';
 import { Replay } from '../replay/replay.ts';
@@ -42,7 +43,7 @@ export function replayCommand(capture: string, flags: ReplayFlags): number {
   process.stdout.write(
     flags.json === true
       ? `${JSON.stringify(result)}\n`
-      : `${summarize(report, directory, seconds)}\n${describe(replay, capture, flags.to)}\n`,
+      : `${summarize(report, directory, traceFiles(flags.trace, ['text']), seconds)}\n${describe(replay, capture, flags.to)}\n`,
   );
   if (replay.damage !== null) process.stderr.write(`${replay.damage.message}\n`);
   return replay.damage !== null || report.leaks > 0 ? EXIT_NO : EXIT_OK;

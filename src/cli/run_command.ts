@@ -2,10 +2,13 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { CAPTURE_FORMATS } from '../observe/capture/capture_format.ts';
 import type { RunReport } from '../observe/report/run_report.ts';
 import { summarize } from '../observe/report/summary.ts';
-import { parseTraceFormats } from '../observe/trace/trace_formats.ts';
+import { parseTraceFormats, traceFiles } from '../observe/trace/trace_formats.ts';
+import { TRUTH_FILE } from '../observe/truth.ts';
 import { formatSeconds } from '../sim/time.ts';
+import type { CaptureOptions } from '../topology/capture_files.ts';
 import { loadTopology, type Override, type Topology } from '../topology/load.ts';
 import type { LoadedPrograms } from '../topology/programs.ts';
 import { runTopology } from '../topology/run.ts';
@@ -25,6 +28,8 @@ export interface RunFlags {
   json?: boolean;
   at?: string[];
   truth?: boolean;
+  captureFormat?: string;
+  merge?: boolean;
 }
 
 /** Reads a topology file with the command line's changes applied. */
@@ -65,11 +70,13 @@ export async function runCommand(file: string, flags: RunFlags): Promise<number>
   const directory = flags.output ?? `captures/${topology.name}`;
   const progress = new Progress(process.stderr);
   const started = performance.now();
+  const traceFormats = parseTraceFormats(flags.traceFormat);
   const report = runTopology(topology, {
     directory,
     trace: flags.trace,
-    traceFormats: parseTraceFormats(flags.traceFormat),
+    traceFormats,
     ...(flags.until === undefined ? {} : { untilNs: durationFlag('--until', flags.until) }),
+    captures: captureOptions(flags),
     programs: await loadPrograms(topology),
     truth: flags.truth === true,
     views: flags.at ?? [],
@@ -83,8 +90,19 @@ export async function runCommand(file: string, flags: RunFlags): Promise<number>
   });
   progress.clear();
   const seconds = (performance.now() - started) / 1000;
-  process.stdout.write(flags.json === true ? `${JSON.stringify(report)}\n` : `${summarize(report, directory, seconds)}\n`);
+  const logs = [...traceFiles(flags.trace, traceFormats), ...(flags.truth === true ? [TRUTH_FILE] : [])];
+  process.stdout.write(flags.json === true ? `${JSON.stringify(report)}\n` : `${summarize(report, directory, logs, seconds)}\n`);
   return verdict(report);
+}
+
+function captureOptions({ captureFormat, merge }: RunFlags): CaptureOptions {
+  if (captureFormat === undefined) return { merge: merge === true };
+  const format = CAPTURE_FORMATS.find((known) => known === captureFormat);
+  if (format === undefined)
+    throw new UsageError(`--capture-format: read ${JSON.stringify(captureFormat)}, expected one of ${CAPTURE_FORMATS.join(', ')}`);
+  if (merge === true && format !== 'pcapng')
+    throw new UsageError('--merge: a classic pcap file has one capture point only, expected no --capture-format or pcapng');
+  return { format, merge: merge === true };
 }
 
 /** A run says no when a program failed or something leaked. */

@@ -17,6 +17,9 @@ import { finishAtExit } from './files/at_exit.ts';
 import { openLog, wholeLines, writeLog } from './trace/trace_output.ts';
 import { before, type Sent, Stream } from './truth_stream.ts';
 
+/** Its name in the directory of a run. */
+export const TRUTH_FILE = 'truth.jsonl';
+
 export type TruthKind = 'original' | 'retransmission' | 'duplicate';
 export type TruthFate = 'delivered' | 'reordered' | 'lost' | 'corrupted';
 

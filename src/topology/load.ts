@@ -1,5 +1,5 @@
 /** A topology file as a checked Topology: YAML → schema → what the schema cannot see (names that must exist, ends used twice, addresses that overlap). */
-import { isNode, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
+import { isCollection, isNode, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
 import type { z } from 'zod';
 import { FilterError } from '../observe/capture/filter/filter_error.ts';
 import { compileFilter } from '../observe/capture/filter/filter_parse.ts';
@@ -69,7 +69,7 @@ export function loadTopology(file: string, text: string, overrides: readonly Ove
   const source = new Source(file, text);
   const syntax = source.document.errors.map((error) => `${source.at(error.pos[0])}: ${error.message.split('\n')[0]}`);
   if (syntax.length > 0) throw new TopologyError(syntax);
-  for (const { path, value } of overrides) source.document.setIn(path.map(asKey), value);
+  for (const override of overrides) applyOverride(source, override);
   const parsed = topologySchema.safeParse(source.document.toJS() ?? {});
   if (!parsed.success) throw new TopologyError(unique(parsed.error.issues.flatMap((issue) => explain(source, issue))));
   const problems = [
@@ -81,6 +81,19 @@ export function loadTopology(file: string, text: string, overrides: readonly Ove
   ];
   if (problems.length > 0) throw new TopologyError(problems);
   return { ...parsed.data, name: nameOf(file), place: (...path) => source.place(path) };
+}
+
+function applyOverride(source: Source, { path, value }: Override): void {
+  const keys = path.map(asKey);
+  for (let length = 0; length < keys.length; length++) {
+    const holder = source.document.getIn(keys.slice(0, length));
+    if (holder === undefined || isCollection(holder)) continue;
+    const where = path.slice(0, length).join('.');
+    throw new TopologyError([
+      `--set ${path.join('.')}: ${where} is ${source.read(keys.slice(0, length))}, expected a map or a list to set ${JSON.stringify(path[length])} in`,
+    ]);
+  }
+  source.document.setIn(keys, value);
 }
 
 const asKey = (part: string): string | number => (/^\d+$/.test(part) ? Number(part) : part);
@@ -130,7 +143,7 @@ const KNOWN_KEYS: readonly [RegExp, readonly string[]][] = [
   [/^wires\.\d+$/, ['name', 'between', 'rate', 'delay', 'impair', 'faults']],
   [/^wires\.\d+\.faults\.\d+$/, ['at', 'fault', 'from', 'for', 'frames']],
   [/^wires\.\d+\.impair\.[^.]+$/, ['drop', 'loss', 'corrupt', 'duplicate', 'reorder', 'reorder_by', 'jitter']],
-  [/^capture\.\d+$/, ['point', 'on', 'snaplen', 'file', 'filter', 'max_size', 'files', 'tcp_state']],
+  [/^capture\.\d+$/, ['point', 'on', 'snaplen', 'file', 'format', 'filter', 'max_size', 'files', 'tcp_state']],
 ];
 
 function unknownKey(source: Source, path: Path, key: string): string {

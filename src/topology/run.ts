@@ -8,9 +8,10 @@ import { kernelVersion, type ReportedHost, type RunReport, reportDrops, reportHo
 import { writeKernelLog, writeLog, writeReport } from '../observe/report/write_report.ts';
 import { selectEvents } from '../observe/trace/event_selection.ts';
 import type { TraceFormat } from '../observe/trace/trace_formats.ts';
-import { TruthLog } from '../observe/truth.ts';
+import { TRUTH_FILE, TruthLog } from '../observe/truth.ts';
 import { NSEC_PER_MSEC, NSEC_PER_SEC } from '../sim/time.ts';
 import { type Process, type Program, startProgram } from '../user/sys.ts';
+import { type CaptureOptions, formatCaptures } from './capture_files.ts';
 import { attachCaptures } from './captures.ts';
 import { planFaults } from './faults.ts';
 import type { Host } from './host.ts';
@@ -26,6 +27,8 @@ import { attachViews, parseView, type ViewListener } from './views.ts';
 export interface RunOptions {
   /** Where the files go. */
   readonly directory: string;
+  /** `--capture-format`, `--merge`. */
+  readonly captures?: CaptureOptions;
   /** `--trace`: see observe/trace/event_selection.ts. */
   readonly trace: string;
   /** `--trace-format`: text unless told otherwise. */
@@ -73,8 +76,9 @@ export interface Guest {
 }
 
 export function runTopology(topology: Topology, options: RunOptions, guest: Guest | null = null): RunReport {
-  // Mistakes in scripts, commands and the selection of events are found before anything is written.
+  // Mistakes in scripts, commands, files of captures and the selection of events are found before anything is written.
   selectEvents(options.trace);
+  const captures = formatCaptures(topology, options.captures ?? {});
   const planned = planPrograms(topology, options);
   const views = (options.views ?? []).map((text) => parseView(text, Object.keys(topology.hosts)));
   const network = new Network(topology, guest?.unplugged ?? null);
@@ -83,8 +87,8 @@ export function runTopology(topology: Topology, options: RunOptions, guest: Gues
   network.simulation.run(START_NS);
   checkSetup(network);
   for (const host of network.hosts) host.endSetup();
-  const session = new CaptureSession(options.directory, APPLICATION, network.names());
-  const finishCaptures = attachCaptures(network, session);
+  const session = new CaptureSession(options.directory, APPLICATION, network.names(), () => network.simulation.now);
+  const finishCaptures = attachCaptures(network, session, captures);
   const trace = attachTrace(network, options.directory, options.trace, options.traceFormats);
   for (const host of network.hosts) for (const probe of host.spec.probes ?? []) attachProbe(host, probe);
   const showLeftViews = attachViews(network, views, options.onView ?? (() => undefined));
@@ -114,7 +118,7 @@ export function runTopology(topology: Topology, options: RunOptions, guest: Gues
 }
 
 const truthOf = ({ cables, hosts }: Network, directory: string): TruthLog =>
-  new TruthLog(join(directory, 'truth.jsonl'), cables, hosts.map(({ kernel }) => kernel)); // biome-ignore format: short
+  new TruthLog(join(directory, TRUTH_FILE), cables, hosts.map(({ kernel }) => kernel)); // biome-ignore format: short
 
 /** Frames that are on long wires when a run is cut off are no leak: they get the time to arrive. */
 function letFramesArrive({ simulation, frames }: Network): void {

@@ -5,6 +5,7 @@
 import { Address4 } from 'ip-address';
 import { z } from 'zod';
 import { DEVICE_FAULTS } from '../machine/fault.ts';
+import { CAPTURE_FORMATS } from '../observe/capture/capture_format.ts';
 import { DURATION_FORM, PROBABILITY_FORM, parseDuration, parseProbability, parseRate, parseSize, RATE_FORM, SIZE_FORM } from './units.ts';
 
 /** A scalar in somebody's notation, read by `parse`; a refusal names the expected form. */
@@ -175,6 +176,7 @@ const captureObject = z.strictObject({
   on: text('an interface such as client.eth0').optional(),
   snaplen: whole(14, 262144).optional(),
   file: text('a file name').optional(),
+  format: z.enum(CAPTURE_FORMATS, { error: `expected one of ${CAPTURE_FORMATS.join(', ')}` }).optional(),
   filter: text("a filter in tcpdump's language").optional(),
   max_size: size.optional(),
   files: whole(1, 999).optional(),

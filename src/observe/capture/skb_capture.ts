@@ -7,16 +7,21 @@
  * appears a second time, with the comment and under the same id.
  */
 import { IFF_LOOPBACK, type net_device } from '../../kernel/include/linux/netdevice.ts';
-import { CHECKSUM_PARTIAL, CHECKSUM_UNNECESSARY, type sk_buff } from '../../kernel/include/linux/skbuff.ts';
+import { CHECKSUM_PARTIAL, CHECKSUM_UNNECESSARY, type sk_buff, skb_dst } from '../../kernel/include/linux/skbuff.ts';
 import {
   drop_reasons,
   SKB_DROP_REASON_DEV_HDR,
-  SKB_DROP_REASON_DEV_READY,
+  SKB_DROP_REASON_NEIGH_CREATEFAIL,
+  SKB_DROP_REASON_NEIGH_DEAD,
+  SKB_DROP_REASON_NEIGH_FAILED,
+  SKB_DROP_REASON_NEIGH_QUEUEFULL,
+  SKB_DROP_REASON_NETFILTER_DROP,
   SKB_DROP_REASON_QDISC_CONGESTED,
   SKB_DROP_REASON_QDISC_DROP,
   SKB_DROP_REASON_QDISC_OVERLIMIT,
 } from '../../kernel/include/net/dropreason.ts';
 import { this_cpu } from '../../machine/cpu.ts';
+import type { PacketWriter } from '../files/packet_writer.ts';
 import {
   PACKET_CHECKSUM_NOT_READY,
   PACKET_CHECKSUM_VALID,
@@ -24,7 +29,6 @@ import {
   PACKET_OUTBOUND,
   PACKET_TCP_SEGMENTATION_OFFLOADED,
 } from '../files/pcapng_format.ts';
-import type { PcapngWriter } from '../files/pcapng_writer.ts';
 import type { CapturePoint } from './capture_session.ts';
 import { type GateOptions, PacketGate } from './packet_gate.ts';
 import { receptionType } from './reception_type.ts';
@@ -43,14 +47,17 @@ const ETH_HLEN = 14;
 /** As much of an IP packet as filters look at. */
 const IP_HEAD = 160;
 
-/** Losses between a socket and the packet tap. */
-const EGRESS_DROPS: ReadonlySet<number> = new Set([
-  SKB_DROP_REASON_QDISC_DROP,
-  SKB_DROP_REASON_QDISC_OVERLIMIT,
-  SKB_DROP_REASON_QDISC_CONGESTED,
-  SKB_DROP_REASON_DEV_HDR,
-  SKB_DROP_REASON_DEV_READY,
-]);
+/** Losses at a queueing discipline. */
+const QDISC_DROPS: readonly number[] = [SKB_DROP_REASON_QDISC_DROP, SKB_DROP_REASON_QDISC_OVERLIMIT, SKB_DROP_REASON_QDISC_CONGESTED];
+/** Losses between IP and the packet tap. */
+const EGRESS_DROPS: readonly number[] = [...QDISC_DROPS, SKB_DROP_REASON_DEV_HDR];
+/** Losses of packets that wait for a neighbour's address: they are on their way out and have no Ethernet header yet. */
+const NEIGHBOUR_DROPS: readonly number[] = [
+  SKB_DROP_REASON_NEIGH_CREATEFAIL,
+  SKB_DROP_REASON_NEIGH_DEAD,
+  SKB_DROP_REASON_NEIGH_FAILED,
+  SKB_DROP_REASON_NEIGH_QUEUEFULL,
+];
 
 export class SkbCapture {
   readonly #dev: net_device;
@@ -89,36 +96,50 @@ export class SkbCapture {
   }
 
   #dropped(point: SkbPoint, skb: sk_buff, reason: number, location: string): void {
-    if (skb.dev !== this.#dev) return;
-    const egress = EGRESS_DROPS.has(reason);
-    // What IP or anybody above it refuses has passed every point but ip on its way in.
-    if (point === 'ip' ? egress || skb.protocol !== ETH_P_IP || skb.network_header < 0 || skb.mac_header < 0 : !egress) return;
-    this.#gate.point.dropped++;
-    this.#write(skb, egress, `dropped: ${drop_reasons[reason] ?? reason}${location === '' ? '' : ` (${location})`}`);
+    const egress = EGRESS_DROPS.includes(reason);
+    if (!(point === 'ip' ? this.#isOurPacket(skb) : skb.dev === this.#dev && egress)) return;
+    const outgoing = egress || skb.mac_header < 0 || NEIGHBOUR_DROPS.includes(reason);
+    // What is refused before the point's place in the stack has not been shown yet.
+    const seen =
+      point === 'ip' ? !outgoing || reason !== SKB_DROP_REASON_NETFILTER_DROP : QDISC_DROPS.includes(reason) && point === 'qdisc';
+    this.#write(skb, outgoing, `dropped: ${drop_reasons[reason] ?? reason}${location === '' ? '' : ` (${location})`}`, seen);
   }
 
-  #write(skb: sk_buff, outgoing: boolean, comment: string | null): void {
+  /** An IP packet that came in by our device, or is to leave by it: until IP has handed it down only its route says so. */
+  #isOurPacket(skb: sk_buff): boolean {
+    return skb.protocol === ETH_P_IP && skb.network_header >= 0 && (skb.dev ?? skb_dst(skb)?.dev ?? null) === this.#dev;
+  }
+
+  /** `dropped` says why the packet was lost here; it may have been `seen` here before. */
+  #write(skb: sk_buff, outgoing: boolean, dropped: string | null, seen = false): void {
     const gate = this.#gate;
     const u8 = skb.mem.u8;
     const start = this.#startOf(skb, outgoing);
     const length = skb.len + skb.data - start;
     const now = this_cpu.clock;
     const linear = Math.min(skb.data + skb.len - skb.data_len - start, length);
-    if (linear <= 0 || !(this.#atIp ? this.#wantsIp(u8, start, linear, length, now) : gate.wants(u8, start, linear, length, now))) return;
+    if (linear <= 0 || !this.#wants(u8, start, linear, length, now, seen)) return;
     const captured = gate.kept(length);
-    const writer = gate.point.writer;
-    writer.beginPacket(0, now, captured, length);
+    const { writer } = gate;
+    writer.beginPacket(gate.interfaceId, now, captured, length);
     appendSkb(writer, skb, start, captured);
     if (this.#state !== null) this.#addState(this.#state, u8, start, linear, length, outgoing, now);
     const flags = this.#atIp ? (outgoing ? PACKET_OUTBOUND : PACKET_INBOUND) : flagsOf(skb, outgoing, start);
-    writer.endPacket(flags, skb.packetId, queueOf(skb, outgoing), skb.hash === 0 ? -1 : skb.hash, comment);
+    if (dropped !== null) gate.drop();
+    writer.endPacket(flags, skb.packetId, queueOf(skb, outgoing), this.#hashOf(skb, outgoing), dropped);
+  }
+
+  /** The card's. What the kernel makes of its own for a packet is no Toeplitz hash. */
+  #hashOf(skb: sk_buff, outgoing: boolean): number {
+    return outgoing || skb.sw_hash || skb.hash === 0 || (this.#dev.flags & IFF_LOOPBACK) !== 0 ? -1 : skb.hash;
   }
 
   /** Filters speak of frames: one is made up around the head of an IP packet. */
-  #wantsIp(u8: Uint8Array, start: number, linear: number, length: number, now: number): boolean {
+  #wants(u8: Uint8Array, start: number, linear: number, length: number, now: number, seen: boolean): boolean {
+    if (!this.#atIp) return this.#gate.wants(u8, start, linear, length, now, seen);
     const head = Math.min(linear, IP_HEAD);
     for (let i = 0; i < head; i++) this.#frame[ETH_HLEN + i] = u8[start + i]!;
-    return this.#gate.wants(this.#frame, 0, ETH_HLEN + head, ETH_HLEN + length, now);
+    return this.#gate.wants(this.#frame, 0, ETH_HLEN + head, ETH_HLEN + length, now, seen);
   }
 
   /** First byte to be shown: of the Ethernet header, at `ip` of the IP header. */
@@ -135,7 +156,7 @@ export class SkbCapture {
     const sk = connectionOf(this.#dev.nd_net, u8, start, linear, outgoing);
     cpu.clock = now;
     cpu.tracer = tracer;
-    if (sk !== null) this.#gate.point.writer.customOption(BBLOG_PEN, state.fill(sk, outgoing, now, length));
+    if (sk !== null) this.#gate.writer.customOption(BBLOG_PEN, state.fill(sk, outgoing, now, length));
   }
 }
 
@@ -153,7 +174,7 @@ function flagsOf(skb: sk_buff, outgoing: boolean, start: number): number {
 }
 
 /** The first `length` bytes of an skb from offset `start` of its linear part on: linear part, fragments, fragment list. */
-function appendSkb(writer: PcapngWriter, skb: sk_buff, start: number, length: number): void {
+function appendSkb(writer: PacketWriter, skb: sk_buff, start: number, length: number): void {
   const linear = Math.min(skb.data + skb.len - skb.data_len - start, length);
   writer.append(skb.mem.u8, start, linear);
   let left = length - linear;

@@ -53,9 +53,10 @@ export class SocketCapture {
     this.#view.setUint32(at, TAG_END);
     this.#point.limit(this_cpu.clock);
     this.#point.received++;
+    this.#point.accepted++;
     const captured = Math.min(TAGS_BYTES + size, this.#snapLen);
-    const { writer } = this.#point;
-    writer.beginPacket(0, this_cpu.clock, captured, TAGS_BYTES + size);
+    const { writer, interfaceId } = this.#point;
+    writer.beginPacket(interfaceId, this_cpu.clock, captured, TAGS_BYTES + size);
     writer.append(this.#tags, 0, Math.min(TAGS_BYTES, captured));
     writer.append(data, offset, Math.max(0, captured - TAGS_BYTES));
     writer.endPacket(outgoing ? PACKET_OUTBOUND : PACKET_INBOUND, -1, -1, -1, null);

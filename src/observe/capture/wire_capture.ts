@@ -19,18 +19,19 @@ export class WireCapture implements CableObserver {
   }
 
   frame(from: CableEnd, frame: Frame, time: number, fate: Fate): void {
+    const { u8, start, length, id, queue } = frame;
     const gate = this.#gate;
-    if (fate.lost) gate.point.dropped++;
-    if (!gate.wants(frame.u8, frame.start, frame.length, frame.length, time)) return;
+    if (!gate.wants(u8, start, length, length, time)) return;
     const direction = from === this.#first ? PACKET_OUTBOUND : PACKET_INBOUND;
-    const flags = direction | receptionType(frame.u8, frame.start) | (fate.corrupt ? PACKET_CRC_ERROR : 0);
-    const captured = gate.kept(frame.length);
-    gate.point.writer.packet(0, time, frame.u8, frame.start, captured, frame.length, flags, frame.id, frame.queue, -1, remark(fate));
+    const flags = direction | receptionType(u8, start) | (fate.corrupt ? PACKET_CRC_ERROR : 0);
+    if (fate.lost) gate.packetDropped(time, u8, start, length, flags, id, queue, LOST);
+    else gate.writer.packet(gate.interfaceId, time, u8, start, gate.kept(length), length, flags, id, queue, -1, remark(fate));
   }
 }
 
+const LOST = 'lost on the wire';
+
 function remark(fate: Fate): string | null {
-  if (fate.lost) return 'lost on the wire';
   if (fate.corrupt) return 'damaged on the wire';
   if (fate.duplicate) return 'duplicated on the wire';
   return null;

@@ -4,6 +4,7 @@
  */
 import fs from 'node:fs';
 import { getSystemErrorMap } from 'node:util';
+import { TimeOrder } from './time_order.ts';
 
 /** Measured: with a buffer of 1 MiB the page cache's copy dominates, with smaller ones the system calls do. */
 const DEFAULT_BUFFER_BYTES = 1 << 20;
@@ -28,8 +29,17 @@ export class CaptureWriteError extends Error {
   }
 }
 
-/** Where blocks end: the end of the last whole block in the first `limit` bytes of `view`, which starts with a block, at `fileOffset` of the file. */
-export type BlockBoundary = (view: DataView, limit: number, fileOffset: number) => number;
+/** What a file consists of: blocks that tell their length. `fileOffset` is where in the file a block begins. */
+export interface BlockFormat {
+  /** The bytes that a block's length and time are read from; no block is shorter. */
+  readonly headBytes: number;
+  lengthAt(view: DataView, at: number, fileOffset: number): number;
+  /** When its packet was seen (virtual ns); -Infinity for what precedes all packets, Infinity for what follows them. */
+  timeAt(view: DataView, at: number, fileOffset: number): number;
+}
+
+/** Blocks come in any order of time and are written in it: nothing that is seen before `present()` is still to come. */
+export type Present = () => number;
 
 export class CaptureFile {
   readonly path: string;
@@ -43,12 +53,16 @@ export class CaptureFile {
   #fd: number;
   #fileBytes = 0;
   #failure: CaptureWriteError | null = null;
-  readonly #boundary: BlockBoundary;
+  readonly #format: BlockFormat;
+  readonly #order: TimeOrder | null;
   readonly #atExit: () => void;
+  #ended = false;
 
-  constructor(path: string, boundary: BlockBoundary, bufferBytes = DEFAULT_BUFFER_BYTES) {
+  /** Without `present` blocks are written as they come. */
+  constructor(path: string, format: BlockFormat, bufferBytes = DEFAULT_BUFFER_BYTES, present: Present | null = null) {
     this.path = path;
-    this.#boundary = boundary;
+    this.#format = format;
+    this.#order = present === null ? null : new TimeOrder(format, present);
     this.buf = Buffer.allocUnsafeSlow(bufferBytes);
     this.view = new DataView(this.buf.buffer);
     this.#limit = bufferBytes;
@@ -84,19 +98,22 @@ export class CaptureFile {
     this.pos = this.blockStart;
   }
 
-  /** Writes all whole blocks. */
+  /** Writes all whole blocks, or those that nothing earlier can come before. */
   flush(): void {
     if (this.#failure !== null) throw this.#failure;
-    if (this.blockStart === 0) return;
-    this.#write(this.blockStart);
-    this.buf.copyWithin(0, this.blockStart, this.pos);
-    this.pos -= this.blockStart;
-    this.blockStart = 0;
+    const ready =
+      this.#order === null ? this.blockStart : this.#order.arrange(this.buf, this.view, this.blockStart, this.#fileBytes, this.#ended);
+    if (ready === 0) return;
+    this.#write(ready);
+    this.buf.copyWithin(0, ready, this.pos);
+    this.pos -= ready;
+    this.blockStart -= ready;
   }
 
   /** Writes what is whole and closes the file; also after an error, which it does not repeat. */
   close(): void {
     if (this.#fd < 0) return;
+    this.#ended = true;
     try {
       if (this.#failure === null) this.flush();
     } finally {
@@ -168,7 +185,7 @@ export class CaptureFile {
 
   /** Cuts off the part of a block that was still written, and refuses everything from now on: a gap would make the file unreadable. */
   #fail(error: unknown, written: number): CaptureWriteError {
-    const whole = this.#fileBytes + this.#boundary(this.view, written, this.#fileBytes);
+    const whole = this.#fileBytes + wholeBlocks(this.#format, this.view, written, this.#fileBytes);
     try {
       fs.ftruncateSync(this.#fd, whole);
     } catch {
@@ -204,4 +221,15 @@ export class CaptureFile {
       throw new CaptureWriteError(this.path, 'close', error);
     }
   }
+}
+
+/** The end of the last whole block in the first `limit` bytes of `view`, which begins with a block. */
+function wholeBlocks(format: BlockFormat, view: DataView, limit: number, fileOffset: number): number {
+  let end = 0;
+  while (end + format.headBytes <= limit) {
+    const length = format.lengthAt(view, end, fileOffset + end);
+    if (end + length > limit) break;
+    end += length;
+  }
+  return end;
 }

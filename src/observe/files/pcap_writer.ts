@@ -1,5 +1,6 @@
 /** Writes the classic pcap format (draft-ietf-opsawg-pcap), which every tool reads: one link type, no options. Little-endian, in ns or µs. */
-import { CaptureFile } from './capture_file.ts';
+import { InvariantError } from '../../sim/invariant.ts';
+import { type BlockFormat, CaptureFile, type Present } from './capture_file.ts';
 import { LINKTYPE_ETHERNET, MAXIMUM_SNAPLEN } from './pcapng_format.ts';
 import { DEFAULT_START_EPOCH_NS } from './pcapng_writer.ts';
 
@@ -16,6 +17,8 @@ export interface PcapWriterOptions {
   /** The instant of virtual time 0, in ns since 1970. */
   startEpochNs?: bigint;
   bufferBytes?: number;
+  /** Given: packets come in any order and are written in order of time; see TimeOrder. */
+  present?: Present;
 }
 
 export class PcapWriter {
@@ -25,13 +28,20 @@ export class PcapWriter {
   readonly #nsPerUnit: number;
   readonly #epochSeconds: number;
   readonly #epochNs: number;
+  /** Where the data of the packet under construction ends, relative to its start. */
+  #dataEnd = 0;
 
   constructor(path: string, options: PcapWriterOptions = {}) {
     const epoch = options.startEpochNs ?? DEFAULT_START_EPOCH_NS;
     this.#epochSeconds = Number(epoch / 1_000_000_000n);
     this.#epochNs = Number(epoch % 1_000_000_000n);
     this.#nsPerUnit = options.resolution === 'us' ? 1000 : 1;
-    this.#file = new CaptureFile(path, lastWholeRecord, options.bufferBytes);
+    this.#file = new CaptureFile(
+      path,
+      new PcapRecords(this.#nsPerUnit, this.#epochSeconds, this.#epochNs),
+      options.bufferBytes,
+      options.present,
+    );
     this.#header(options);
     this.#file.flush();
   }
@@ -40,8 +50,20 @@ export class PcapWriter {
     return this.#file.path;
   }
 
+  /** Bytes of the file so far. */
+  get bytes(): number {
+    return this.#file.bytes;
+  }
+
   /** A packet: `captured` bytes of `u8` from `offset`, of `original` on the wire. */
   packet(timeNs: number, u8: Uint8Array, offset: number, captured: number, original: number): void {
+    this.begin(timeNs, captured, original);
+    this.#file.copy(u8, offset, captured);
+    this.end();
+  }
+
+  /** Opens a packet whose `captured` bytes come in pieces, by `append`; `end` closes it. */
+  begin(timeNs: number, captured: number, original: number): void {
     const file = this.#file;
     file.reserve(RECORD_HEADER_BYTES + captured);
     const wholeSeconds = Math.floor(timeNs / NS_PER_SECOND);
@@ -55,7 +77,17 @@ export class PcapWriter {
     file.u32(Math.floor(ns / this.#nsPerUnit));
     file.u32(captured);
     file.u32(original);
-    file.copy(u8, offset, captured);
+    this.#dataEnd = file.pos - file.blockStart + captured;
+  }
+
+  append(u8: Uint8Array, offset: number, length: number): void {
+    this.#file.copy(u8, offset, length);
+  }
+
+  end(): void {
+    const file = this.#file;
+    const missing = this.#dataEnd - (file.pos - file.blockStart);
+    if (missing !== 0) throw new InvariantError(`${this.path}: ${missing} bytes fewer than were announced`);
     file.commit();
     this.packets++;
   }
@@ -82,13 +114,26 @@ export class PcapWriter {
   }
 }
 
-function lastWholeRecord(view: DataView, limit: number, fileOffset: number): number {
-  let end = fileOffset === 0 ? FILE_HEADER_BYTES : 0;
-  if (end > limit) return 0;
-  while (end + RECORD_HEADER_BYTES <= limit) {
-    const length = RECORD_HEADER_BYTES + view.getUint32(end + 8, true);
-    if (end + length > limit) break;
-    end += length;
+/** Records of a file of ours; its header counts as one. Times are virtual ns, as exact as the file's. */
+class PcapRecords implements BlockFormat {
+  readonly headBytes = RECORD_HEADER_BYTES;
+  readonly #nsPerUnit: number;
+  readonly #epochSeconds: number;
+  readonly #epochNs: number;
+
+  constructor(nsPerUnit: number, epochSeconds: number, epochNs: number) {
+    this.#nsPerUnit = nsPerUnit;
+    this.#epochSeconds = epochSeconds;
+    this.#epochNs = epochNs;
   }
-  return end;
+
+  lengthAt(view: DataView, at: number, fileOffset: number): number {
+    return fileOffset === 0 ? FILE_HEADER_BYTES : RECORD_HEADER_BYTES + view.getUint32(at + 8, true);
+  }
+
+  timeAt(view: DataView, at: number, fileOffset: number): number {
+    if (fileOffset === 0) return Number.NEGATIVE_INFINITY;
+    const seconds = view.getUint32(at, true) - this.#epochSeconds;
+    return seconds * NS_PER_SECOND + view.getUint32(at + 4, true) * this.#nsPerUnit - this.#epochNs;
+  }
 }

@@ -1,12 +1,14 @@
 /** The building stones of a pcapng file: blocks, whose length stands at both ends, and options within them (sections 3.1 and 3.5). */
-import { CaptureFile } from './capture_file.ts';
-import { OPT_ENDOFOPT } from './pcapng_format.ts';
+import { type BlockFormat, CaptureFile, type Present } from './capture_file.ts';
+import { BLOCK_ENHANCED_PACKET, BLOCK_INTERFACE_STATISTICS, OPT_ENDOFOPT } from './pcapng_format.ts';
 
 const MAX_OPTION_BYTES = 65535;
+const TWO_32 = 4294967296;
 
 export class PcapngFile extends CaptureFile {
-  constructor(path: string, bufferBytes?: number) {
-    super(path, lastWholeBlock, bufferBytes);
+  /** `epochHigh`, `epochLow`: the instant of virtual time 0 in the two halves that blocks have. */
+  constructor(path: string, epochHigh: number, epochLow: number, bufferBytes?: number, present: Present | null = null) {
+    super(path, new PcapngBlocks(epochHigh, epochLow), bufferBytes, present);
   }
 
   optionalText(code: number, text: string | undefined): void {
@@ -60,13 +62,26 @@ export class PcapngFile extends CaptureFile {
   }
 }
 
-/** Where whole blocks end in a part of a little-endian file: see CaptureFile. */
-function lastWholeBlock(view: DataView, limit: number): number {
-  let end = 0;
-  while (end + 12 <= limit) {
-    const length = view.getUint32(end + 4, true);
-    if (end + length > limit) break;
-    end += length;
+/** Blocks of a little-endian file. Times are virtual ns. */
+class PcapngBlocks implements BlockFormat {
+  readonly headBytes = 12;
+  readonly #epochHigh: number;
+  readonly #epochLow: number;
+
+  constructor(epochHigh: number, epochLow: number) {
+    this.#epochHigh = epochHigh;
+    this.#epochLow = epochLow;
   }
-  return end;
+
+  lengthAt(view: DataView, at: number): number {
+    return view.getUint32(at + 4, true);
+  }
+
+  timeAt(view: DataView, at: number): number {
+    const type = view.getUint32(at, true);
+    if (type === BLOCK_INTERFACE_STATISTICS) return Number.POSITIVE_INFINITY;
+    if (type !== BLOCK_ENHANCED_PACKET) return Number.NEGATIVE_INFINITY;
+    // The difference first: ns since 1970 are beyond exact numbers.
+    return (view.getUint32(at + 12, true) - this.#epochHigh) * TWO_32 + view.getUint32(at + 16, true) - this.#epochLow;
+  }
 }

@@ -6,6 +6,8 @@
  * custom options, data in pieces) goes through beginPacket … endPacket.
  */
 import { InvariantError } from '../../sim/invariant.ts';
+import type { Present } from './capture_file.ts';
+import type { PacketWriter } from './packet_writer.ts';
 import { PcapngFile } from './pcapng_file.ts';
 import {
   BLOCK_ENHANCED_PACKET,
@@ -67,6 +69,8 @@ export interface PcapngWriterOptions {
   /** The instant of virtual time 0, in ns since 1970. */
   startEpochNs?: bigint;
   bufferBytes?: number;
+  /** Given: packets come in any order and are written in order of time; see TimeOrder. */
+  present?: Present;
 }
 
 export interface CaptureInterface {
@@ -106,7 +110,7 @@ class InterfaceState {
   }
 }
 
-export class PcapngWriter {
+export class PcapngWriter implements PacketWriter {
   readonly #file: PcapngFile;
   readonly #epochHigh: number;
   readonly #epochLow: number;
@@ -118,7 +122,7 @@ export class PcapngWriter {
     const epoch = options.startEpochNs ?? DEFAULT_START_EPOCH_NS;
     this.#epochHigh = Number(epoch >> 32n);
     this.#epochLow = Number(epoch & 0xffffffffn);
-    this.#file = new PcapngFile(path, options.bufferBytes);
+    this.#file = new PcapngFile(path, this.#epochHigh, this.#epochLow, options.bufferBytes, options.present);
     this.#sectionHeader(options);
     // A file without packets is a capture, too: the header must not wait for the first full buffer.
     this.#file.flush();

@@ -2,8 +2,8 @@
 import { formatSeconds } from '../../sim/time.ts';
 import type { CpuTimes, HostReport, RunReport } from './run_report.ts';
 
-/** `directory` is where the files are; `seconds` the real time the run took. */
-export function summarize(report: RunReport, directory: string, seconds: number): string {
+/** `directory` is where the files are, `logs` those beside the captures; `seconds` is the real time the run took. */
+export function summarize(report: RunReport, directory: string, logs: readonly string[], seconds: number): string {
   const rate = seconds > 0 ? Math.round(report.wireFrames / seconds).toLocaleString('en') : '-';
   const lines = [
     `${report.name}: ${formatSeconds(report.simulatedNs, 6)} s of virtual time in ${seconds.toFixed(2)} s; ` +
@@ -54,7 +54,7 @@ export function summarize(report: RunReport, directory: string, seconds: number)
     ...report.captures.map(
       ({ file, point, frames }) => `  ${file.padEnd(40)} ${frames.toLocaleString('en').padStart(9)} frames   (${point}) open in Wireshark`,
     ),
-    '  trace.txt, run.json',
+    `  ${[...logs, 'run.json'].join(', ')}`,
   ];
   return lines.join('\n');
 }

@@ -27,3 +27,7 @@ export function parseTraceFormats(text: string): TraceFormat[] {
 
 export const traceOutputs = (directory: string, formats: readonly TraceFormat[]): TraceOutputs =>
   Object.fromEntries(formats.map((format) => [format, join(directory, files[format])]));
+
+/** Names of the logs that a run leaves; none when nothing is traced. */
+export const traceFiles = (selection: string, formats: readonly TraceFormat[]): string[] =>
+  selection === 'none' ? [] : formats.map((format) => files[format]);

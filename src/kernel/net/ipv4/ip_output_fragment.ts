@@ -191,6 +191,8 @@ function sendCopies(network: net, sk: sock | null, skb: sk_buff, hlen: number, l
     iph.tot_len = len + hlen;
     ip_send_check(iph);
     skb2.ip_flags = skb.ip_flags;
+    // The first fragment is still the datagram that observers know.
+    if (ptr === hlen) skb2.packetId = skb.packetId;
     ptr += len;
     offset += len;
     const err = output(network, sk, skb2);

@@ -121,6 +121,7 @@ function ip_finish_output(network: net, sk: sock | null, skb: sk_buff): number {
 }
 
 function __ip_finish_output(network: net, sk: sock | null, skb: sk_buff): number {
+  if (skb.packetId === 0) skb.packetId = network.kernel.machine.simulation.takePacketIds(Math.max(skb.shinfo.gso_segs, 1));
   showPacket(network.kernel.watchers.ip, skb, true);
   const mtu = ip_skb_dst_mtu(sk, skb);
   if (skb_is_gso(skb)) return ip_finish_output_gso(network, sk, skb, mtu);

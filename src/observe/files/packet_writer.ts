@@ -1,0 +1,42 @@
+/**
+ * What a capture point writes to, whatever the format: packets whole or in pieces, with what is known of each. A format that has no room for something (classic
+ * pcap: for anything but time and bytes) leaves it out.
+ */
+import type { CaptureInterface, InterfaceStatistics } from './pcapng_writer.ts';
+
+export interface PacketWriter {
+  /** Bytes of the file so far. */
+  readonly bytes: number;
+  /** Describes a capture point; its packets name it by the id returned. `nowNs` is when it began to capture. */
+  addInterface(description: CaptureInterface, nowNs: number): number;
+  /** Names of IPv4 addresses (host-order numbers). */
+  addNames(names: readonly { address: number; name: string }[]): void;
+  /** Packets written for an interface. */
+  packets(interfaceId: number): number;
+  /** `flags` 0, `packetId`, `queue`, `hash` -1 and `comment` null mean none. */
+  packet(
+    interfaceId: number,
+    timeNs: number,
+    u8: Uint8Array,
+    offset: number,
+    captured: number,
+    original: number,
+    flags: number,
+    packetId: number,
+    queue: number,
+    hash: number,
+    comment: string | null,
+  ): void;
+  /** Opens a packet whose `captured` bytes come in pieces; `append` them, then options, then `endPacket`. */
+  beginPacket(interfaceId: number, timeNs: number, captured: number, original: number): void;
+  append(u8: Uint8Array, offset: number, length: number): void;
+  /** Packets lost on this interface since the one before. */
+  dropCount(count: number): void;
+  /** A binary custom option of the organisation with this Private Enterprise Number. */
+  customOption(enterprise: number, value: Uint8Array): void;
+  endPacket(flags: number, packetId: number, queue: number, hash: number, comment: string | null): void;
+  /** Counters for the statistics that `close` writes. */
+  setStatistics(interfaceId: number, statistics: InterfaceStatistics): void;
+  /** Ends the capture. `nowNs` is when capturing ended. */
+  close(nowNs: number): void;
+}
