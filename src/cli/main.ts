@@ -58,7 +58,7 @@ function program(exit: (code: number) => void): Command {
 
   cli
     .command('follow')
-    .description("one packet's life over all hosts, from a run with --trace all --trace-format msgpack (and --truth)")
+    .description("one packet's life over all hosts, from a run with --trace all,function_graph --trace-format msgpack (and --truth)")
     .argument('<dir>', 'the directory of the run')
     .argument('[packet]', 'a packet id, or a frame as FILE:NUMBER, or #NUMBER in the first capture')
     .option('--waits', 'where the time went: of the whole run, or of the flow of the packet')

@@ -12,6 +12,9 @@ class Log implements NicObserver {
   received(frame: Frame, queue: number, _time: number, rssHash: number, dropped: DropReason | null): void {
     this.lines.push(`rx ${frame.length} q${queue} 0x${rssHash.toString(16)} ${dropped ?? 'ok'}`);
   }
+  stored(frame: Frame, queue: number, _time: number, descriptorIndex: number): void {
+    this.lines.push(`stored ${frame.length} q${queue} d${descriptorIndex}`);
+  }
   discarded(frame: Frame, queue: number, _time: number, reason: DropReason): void {
     this.lines.push(`gone ${frame.length} q${queue} ${reason}`);
   }
@@ -39,6 +42,7 @@ it('observers hear of each frame when it leaves or arrives, and why it was dropp
     'rx 117 q0 0x0 ok',
     'rx 118 q-1 0x0 bad FCS (CRCERRS)',
     'rx 119 q-1 0x0 address filter',
+    'stored 116 q0 d0',
     'gone 117 q0 no descriptor (RQDPC)',
   ]);
 });

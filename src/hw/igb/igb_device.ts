@@ -376,6 +376,10 @@ export class IgbDevice implements PciDevice, Port {
     for (const observer of this.observers) observer.received(frame, queue, time, rssHash, dropped);
   }
 
+  notifyStored(frame: Frame, queue: number, time: Nanoseconds, descriptor: number): void {
+    for (const observer of this.observers) observer.stored(frame, queue, time, descriptor);
+  }
+
   notifyDiscarded(frame: Frame, queue: number, time: Nanoseconds, reason: DropReason): void {
     for (const observer of this.observers) observer.discarded(frame, queue, time, reason);
   }

@@ -27,6 +27,8 @@ export interface NicObserver {
    * hash, 0 when it has none); otherwise queue is -1.
    */
   received(frame: Frame, queue: number, time: Nanoseconds, rssHash: number, dropped: DropReason | null): void;
+  /** A frame goes from the packet buffer to host memory by DMA, beginning with the buffer of descriptor `descriptorIndex` of the ring of `queue`. */
+  stored(frame: Frame, queue: number, time: Nanoseconds, descriptorIndex: number): void;
   /** A frame that had been taken into the packet buffer was given up later. */
   discarded(frame: Frame, queue: number, time: Nanoseconds, reason: DropReason): void;
 }

@@ -202,8 +202,10 @@ export class RxEngine {
   /** Writes a frame to host memory, or drops it; false while it has to wait for descriptors. */
   #deliver(entry: Entry, queue: RxQueue, now: Nanoseconds): boolean {
     const device = this.#device;
+    const { head } = queue;
     const used = this.writer.write(entry, queue, now);
     if (used === 0) return this.#starve(entry, queue, now);
+    if (device.observers.length > 0) device.notifyStored(entry.frame!, queue.index, now, head);
     queue.cache.use(used);
     queue.cache.fetch(queue.available, now, device.host.timing.readLatencyNs);
     device.statistics.passedToHost(entry.frame!.length);

@@ -41,6 +41,10 @@ export class NicCapture implements NicObserver {
     gate.writer.packet(gate.interfaceId, time, u8, start, gate.kept(length), length, inbound(frame), id, queue, hash, null);
   }
 
+  stored(): void {
+    // Shown when it came off the wire.
+  }
+
   discarded(frame: Frame, queue: number, time: number, reason: DropReason): void {
     this.#lost(frame, queue, time, reason, true);
   }

@@ -53,8 +53,13 @@ export class LogRecord {
     return (this.#row[CPU] as number | null) ?? -1;
   }
 
+  /** Of the task that the CPU ran; null for hardware. */
+  get pid(): number | null {
+    return this.#row[PID] as number | null;
+  }
+
   get task(): string {
-    const pid = this.#row[PID] as number | null;
+    const { pid } = this;
     return pid === null ? '' : pid === 0 ? '<idle>' : `${String(this.#row[COMM])}-${pid}`;
   }
 

@@ -1,4 +1,5 @@
 /** One packet's life from a run's event log: every record about it over all hosts, what it waited for in between, and what caused it. */
+import { CallCollector, type RootCall } from './calls.ts';
 import { hostOfCpu, type LogDescription, type LogRecord, readEventLog } from './event_log_reader.ts';
 import { STAGES, stageOf } from './stages.ts';
 
@@ -26,6 +27,8 @@ export interface Life {
   readonly steps: readonly Step[];
   /** ns by stage, in the order of the way. */
   readonly waits: ReadonlyMap<string, number>;
+  /** Empty unless the log has calls: `--trace function_graph`. */
+  readonly calls: readonly RootCall[];
 }
 
 /** What a CPU was doing when a record was made: the last of each kind that is not over. */
@@ -99,6 +102,7 @@ export async function followPacket(path: string, id: number): Promise<Life | nul
 class Collector {
   readonly #id: number;
   readonly #surroundings = new Surroundings();
+  readonly #calls: CallCollector;
   readonly #steps: Step[] = [];
   #cause = '';
   #first = 0;
@@ -108,12 +112,16 @@ class Collector {
 
   constructor(id: number) {
     this.#id = id;
+    this.#calls = new CallCollector();
     this.#first = id;
     this.#frames = 1;
   }
 
   take(record: LogRecord, log: LogDescription): void {
-    if (record.isAbout(this.#id)) this.#step(record, log);
+    // Mappings for DMA are known by the first packet of what they map.
+    const about = record.isAbout(this.#id) || (record.event.system === 'dma' && record.packet === this.#first);
+    this.#calls.take(record, log, about);
+    if (about) this.#step(record, log);
     this.#surroundings.note(record);
   }
 
@@ -128,6 +136,7 @@ class Collector {
       cause: this.#cause,
       steps: [...this.#steps].sort((a, b) => a.time - b.time),
       waits,
+      calls: this.#calls.roots(),
     };
   }
 

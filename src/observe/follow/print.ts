@@ -1,5 +1,6 @@
 /** A packet's life and sums of waits as text. */
 import { formatSeconds } from '../../sim/time.ts';
+import type { CallTree, RootCall, Skipped } from './calls.ts';
 import type { Life } from './life.ts';
 import type { StageSum } from './waits.ts';
 
@@ -28,7 +29,37 @@ export function lifeLines(life: Life, remarks: readonly string[]): string[] {
   const total = [...life.waits.values()].reduce((sum, ns) => sum + ns, 0);
   lines.push('', `where its ${duration(total)} went:`);
   for (const [stage, ns] of life.waits) lines.push(`  ${stage.padEnd(32)} ${duration(ns).padStart(14)} ${share(ns, total)}`);
+  lines.push('', ...callLines(life.calls));
   return lines;
+}
+
+/** The functions in the way of Linux's function_graph tracer: those that call nothing have their time beside them, others at their end. */
+function callLines(calls: readonly RootCall[]): string[] {
+  if (calls.length === 0) return ['for the functions that it passed through run with --trace all,function_graph'];
+  const lines = [`${'TIME'.padStart(14)} ${'DURATION'.padStart(14)} | FUNCTION CALLS`];
+  for (const call of calls) {
+    lines.push(`${formatSeconds(call.start, 9).padStart(14)} ${''.padStart(14)} | /* ${call.host} cpu${call.cpu} ${call.task} */`);
+    putCall(lines, call, '');
+  }
+  return lines;
+}
+
+function putCall(lines: string[], call: CallTree | Skipped, indent: string): void {
+  const put = (time: string, taken: string, text: string): number =>
+    lines.push(`${time.padStart(14)} ${taken.padStart(14)} | ${indent}${text}`);
+  if ('calls' in call) {
+    put('', duration(call.ns), `/* ${call.calls === 1 ? 'a call that is' : `${call.calls} calls that are`} not about this packet */`);
+    return;
+  }
+  const { name, start, end, below } = call;
+  const taken = end === null ? '' : duration(end - start);
+  const time = formatSeconds(start, 9);
+  if (below.length === 0) put(time, taken, `${name}();`);
+  else {
+    put(time, '', `${name}() {`);
+    for (const one of below) putCall(lines, one, `${indent}  `);
+    put(end === null ? '' : formatSeconds(end, 9), taken, `} /* ${name} */`);
+  }
 }
 
 export function waitLines(sums: readonly StageSum[], what: string): string[] {

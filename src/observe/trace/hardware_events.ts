@@ -1,6 +1,6 @@
 /**
  * Records of what happens outside of the kernels: frames at NICs and on wires, and how full the descriptor rings are. Linux has no tracepoints there, so these
- * are in the logs of our own kinds only (Perfetto, MessagePack), not in trace.txt and trace.dat.
+ * are in the logs of our own kinds only (Perfetto, MessagePack), not in trace.txt and trace.dat. Calls of functions are records of this kind in the MessagePack log.
  */
 import { endOf, layOut } from '../../kernel/trace/event_layout.ts';
 import type { TraceEvent } from '../../kernel/trace/trace_event.ts';
@@ -44,6 +44,21 @@ export const wireFrame = hardwareEvent(
   '__data_loc char[] wire; __data_loc char[] from; u32 len; u32 serialised; u64 departed; __data_loc char[] fate',
 );
 
-export const hardware_events: readonly TraceEvent[] = [nicTransmit, nicReceive, nicRing, wireFrame];
+/** A received frame goes to host memory by DMA; `descriptor` is the first that it fills. */
+export const nicStore = hardwareEvent(4, 'nic', 'store', '__data_loc char[] nic; u32 queue; u32 descriptor; u32 len');
 
-export const isHardware = (id: number): boolean => id >= FIRST_ID;
+export const hardware_events: readonly TraceEvent[] = [nicTransmit, nicReceive, nicRing, wireFrame, nicStore];
+
+export const isHardware = (id: number): boolean => id >= FIRST_ID && id < FIRST_ID + hardware_events.length;
+
+function callEvent(index: number, name: string): TraceEvent {
+  const event = hardwareEvent(hardware_events.length + index, 'ftrace', name, 'unsigned long func');
+  return { ...event, print: '%ps', arguments: ['func'] };
+}
+
+/** Calls of kernel functions, as the function_graph tracer of Linux records them. Entries are stamped before the function's own cost, exits behind it. */
+export const functionEntry = callEvent(0, 'funcgraph_entry');
+export const functionExit = callEvent(1, 'funcgraph_exit');
+export const call_events: readonly TraceEvent[] = [functionEntry, functionExit];
+
+export const isCall = (id: number): boolean => id >= FIRST_ID + hardware_events.length;

@@ -4,7 +4,7 @@ import type { DropReason, NicObserver } from '../../hw/igb/observer.ts';
 import type { Cable, CableEnd, CableObserver } from '../../wire/cable.ts';
 import { FCS_BYTES, type Frame, MIN_FRAME, PREAMBLE_BYTES } from '../../wire/frame.ts';
 import type { Fate } from '../../wire/impairment.ts';
-import { nicReceive, nicRing, nicTransmit, wireFrame } from './hardware_events.ts';
+import { nicReceive, nicRing, nicStore, nicTransmit, wireFrame } from './hardware_events.ts';
 import type { TraceRecorder } from './trace_recorder.ts';
 
 export class NicTrace implements NicObserver {
@@ -41,7 +41,16 @@ export class NicTrace implements NicObserver {
     record.u32(rssHash);
     record.text(dropped ?? '');
     this.#recorder.endHardware();
-    if (queue < 0) return;
+  }
+
+  stored(frame: Frame, queue: number, time: number, descriptorIndex: number): void {
+    const record = this.#recorder.beginHardware(nicStore, time);
+    record.packet(frame.id, 1);
+    record.text(this.#name);
+    record.u32(queue);
+    record.u32(descriptorIndex);
+    record.u32(frame.length);
+    this.#recorder.endHardware();
     const ring = this.#device.rx.queues[queue]!;
     this.#ring('rx', queue, time, ring.available, ring.size);
   }

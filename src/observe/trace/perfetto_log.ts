@@ -4,7 +4,7 @@
  */
 import { softirq_to_name } from '../../kernel/include/linux/interrupt.ts';
 import { fieldOf } from '../../kernel/trace/trace_event.ts';
-import { isHardware, nicReceive, nicRing, nicTransmit, wireFrame } from './hardware_events.ts';
+import { isCall, isHardware, nicReceive, nicRing, nicStore, nicTransmit, wireFrame } from './hardware_events.ts';
 import { Annotations } from './perfetto_annotations.ts';
 import { TcpFlows } from './perfetto_flows.ts';
 import { PerfettoTracks, TYPE_INSTANT, TYPE_SLICE_BEGIN } from './perfetto_tracks.ts';
@@ -69,6 +69,7 @@ export class PerfettoLog implements TraceLog {
   write({ cursor, order, count }: TraceBatch): void {
     for (let i = 0; i < count; i++) {
       cursor.moveTo(order[i]!);
+      if (isCall(cursor.type)) continue;
       if (isHardware(cursor.type)) this.#hardware(cursor);
       else this.#kernel(cursor, this.#cpus[cursor.cpu]!);
       if (cursor.time > this.#end) this.#end = cursor.time;
@@ -180,7 +181,8 @@ export class PerfettoLog implements TraceLog {
     if (event === nicRing) {
       const ring = tracks.counterTrack(nic, `${text('ring')} ring ${record.value('queue')}`, 'descriptors');
       tracks.counter(time, ring, record.value('used'));
-    } else if (event === nicTransmit) this.#instant(record, time, tracks.track(nic, `transmit queue ${record.value('queue')}`));
+    } else if (event === nicStore) this.#instant(record, time, tracks.track(nic, `receive queue ${record.value('queue')}`));
+    else if (event === nicTransmit) this.#instant(record, time, tracks.track(nic, `transmit queue ${record.value('queue')}`));
     else if (event === nicReceive) this.#instant(record, time, tracks.track(nic, 'receive'));
   }
 }

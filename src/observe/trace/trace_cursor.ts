@@ -13,7 +13,7 @@ import {
   TEXT_HIGH,
   type TraceRecord,
 } from '../../kernel/trace/trace_record.ts';
-import { hardware_events } from './hardware_events.ts';
+import { call_events, hardware_events } from './hardware_events.ts';
 
 const TWO_TO_32 = 4294967296;
 
@@ -126,5 +126,5 @@ export class TraceCursor {
 }
 
 const firstId = trace_events[0]!.id;
-const all: readonly TraceEvent[] = [...trace_events, ...hardware_events];
+const all: readonly TraceEvent[] = [...trace_events, ...hardware_events, ...call_events];
 export const eventById = (id: number): TraceEvent => all[id - firstId]!;

@@ -7,7 +7,7 @@ import { formatText, type TraceEvent } from '../../kernel/trace/trace_event.ts';
 import { SYMBOL_BYTES, TEXT_LOW } from '../../kernel/trace/trace_record.ts';
 import { KERNEL_RELEASE } from '../identity.ts';
 import { DatHeader } from './dat_header.ts';
-import { isHardware } from './hardware_events.ts';
+import { isCall, isHardware } from './hardware_events.ts';
 import { PAGE_BYTES, RingBufferPages } from './ring_buffer_pages.ts';
 import { openLog, writeLog } from './trace_output.ts';
 import type { TraceBatch, TraceLog, TraceRecorder } from './trace_recorder.ts';
@@ -52,7 +52,7 @@ export class TraceDat implements TraceLog {
   write({ cursor, order, count }: TraceBatch): void {
     for (let i = 0; i < count; i++) {
       cursor.moveTo(order[i]!);
-      if (!isHardware(cursor.type)) this.#cpus[cursor.cpu]!.add(cursor.time, cursor.u8, cursor.base, cursor.size);
+      if (!isHardware(cursor.type) && !isCall(cursor.type)) this.#cpus[cursor.cpu]!.add(cursor.time, cursor.u8, cursor.base, cursor.size);
     }
   }
 

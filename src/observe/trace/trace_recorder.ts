@@ -7,7 +7,7 @@
 import type { task_struct } from '../../kernel/include/linux/sched.ts';
 import type { EventName, TraceEvent } from '../../kernel/trace/trace_event.ts';
 import { MAX_RECORD_BYTES, TraceRecord } from '../../kernel/trace/trace_record.ts';
-import { this_cpu } from '../../machine/cpu.ts';
+import { type Cpu, this_cpu } from '../../machine/cpu.ts';
 import { InvariantError } from '../../sim/invariant.ts';
 import { tryAll } from '../files/at_exit.ts';
 import type { EventFilter } from './event_filter.ts';
@@ -83,7 +83,7 @@ export class TraceRecorder {
     const { record } = this;
     const { size } = event;
     return (a, b, c, d, e, f) => {
-      this.#begin(host, event);
+      this.#begin(host, event, this_cpu, this_cpu.clock);
       assign(record, a, b, c, d, e, f);
       if (record.offset !== size) throw new InvariantError(`${event.name}: ${record.offset} bytes of ${size} are filled`);
       this.#commit(host, filter);
@@ -97,12 +97,11 @@ export class TraceRecorder {
     return (id, ...rest) => byNumber[id]?.(id, ...rest);
   }
 
-  #begin(host: TracedHost, event: TraceEvent): void {
-    const cpu = this_cpu;
+  #begin(host: TracedHost, event: TraceEvent, cpu: Cpu, time: number): void {
     const pcpu = host.kernel.percpu[cpu.id]!;
     const task = pcpu.current;
     if (task !== this.#lastTask) this.#switchTask(task);
-    this.record.begin(cpu.clock, host.firstCpu + cpu.id, this.#lastTaskId, event.id, contextFlags(pcpu, cpu), task.pid, event.size);
+    this.record.begin(time, host.firstCpu + cpu.id, this.#lastTaskId, event.id, contextFlags(pcpu, cpu), task.pid, event.size);
   }
 
   #switchTask(task: task_struct): void {
@@ -124,6 +123,13 @@ export class TraceRecorder {
     this.count++;
     if (this.onRecord !== null) this.onRecord(host);
     if (this.logs.length > 0) this.#keep(size);
+  }
+
+  /** A function of a kernel is entered or left. */
+  call(host: TracedHost, event: TraceEvent, cpu: Cpu, time: number, name: string): void {
+    this.#begin(host, event, cpu, time);
+    this.record.symbol(name);
+    this.#keep(this.record.end());
   }
 
   /** Starts a record of something outside of the kernels; its fields follow, then `endHardware`. */

@@ -2,11 +2,12 @@
 import type { TraceEvent } from '../../kernel/trace/trace_event.ts';
 import { trace_events } from '../../kernel/trace/trace_events.ts';
 import { finishAtExit, tryAll } from '../files/at_exit.ts';
+import { CallRecorder } from './call_recorder.ts';
 import { EventLog } from './event_log.ts';
 import type { TraceSelection } from './event_selection.ts';
 import { FtraceLog } from './ftrace_log.ts';
 import { FunctionGraph, functionGraphHeader } from './function_graph.ts';
-import { hardware_events } from './hardware_events.ts';
+import { call_events, hardware_events } from './hardware_events.ts';
 import { PERFETTO_EVENTS, PerfettoLog } from './perfetto_log.ts';
 import { cpuCount, type TracedHost } from './trace_context.ts';
 import { TraceDat } from './trace_dat.ts';
@@ -34,7 +35,10 @@ export class TraceSession {
     const { logs, tasks } = this.recorder;
     if (outputs.dat !== undefined) logs.push(new TraceDat(outputs.dat, cpuCount(hosts), this.recorder, events));
     if (outputs.perfetto !== undefined) logs.push(new PerfettoLog(outputs.perfetto, hosts));
-    if (outputs.msgpack !== undefined) logs.push(new EventLog(outputs.msgpack, hosts, tasks, [...events, ...hardware_events]));
+    if (outputs.msgpack !== undefined) {
+      logs.push(new EventLog(outputs.msgpack, hosts, tasks, [...events, ...hardware_events, ...call_events]));
+      if (selection.functionGraph) for (const host of hosts) new CallRecorder(this.recorder, host);
+    }
     for (const host of hosts) this.recorder.listen(host, chosen);
     this.#planned = finishAtExit(() => this.close());
   }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import type { CallTree, Skipped } from '../../../src/observe/follow/calls.ts';
 import { EventLogError } from '../../../src/observe/follow/event_log_reader.ts';
 import { followPacket, type Life } from '../../../src/observe/follow/life.ts';
 import { duration, lifeLines, waitLines } from '../../../src/observe/follow/print.ts';
@@ -16,8 +17,7 @@ let directory: string;
 let truth: TruthRecord[];
 const log = (): string => join(directory, 'events.msgpack');
 
-beforeAll(() => {
-  const text = `
+const NETWORK = `
 hosts:
   client:
     interfaces: { eth0: 10.0.0.1/24 }
@@ -26,8 +26,10 @@ hosts:
     interfaces: { eth0: 10.0.0.2/24 }
     run: [{ script: "listen 5001\\naccept\\nrecvall\\nclose" }]
 wires: [{ between: [client.eth0, server.eth0], rate: 1Gbit, delay: 1ms, impair: { client: { drop: [20] } } }]`;
+
+beforeAll(() => {
   directory = temporaryFolder();
-  runTopology(loadTopology('follow.yaml', text), { directory, trace: 'all', traceFormats: ['msgpack'], truth: true });
+  runTopology(loadTopology('follow.yaml', NETWORK), { directory, trace: 'all', traceFormats: ['msgpack'], truth: true });
   truth = readFileSync(join(directory, 'truth.jsonl'), 'utf8').trimEnd().split('\n').map((line) => JSON.parse(line) as TruthRecord); // biome-ignore format: one
 });
 
@@ -108,4 +110,58 @@ it('says how to make the log when there is none', async () => {
 
 it('durations are as precise as they are short', () => {
   expect([830, 12_208, 1_000_000, 2_500_000_000].map(duration)).toEqual(['830 ns', '12.208 µs', '1000.000 µs', '2500.000 ms']);
+});
+
+describe('the functions that a packet passed through', () => {
+  const names = (tree: CallTree | Skipped): string[] => ('calls' in tree ? [] : [tree.name, ...tree.below.flatMap(names)]);
+  const all = (one: CallTree): CallTree[] => [one, ...one.below.flatMap((below) => ('calls' in below ? [] : all(below)))];
+  let traced: string;
+
+  beforeAll(() => {
+    traced = temporaryFolder();
+    runTopology(loadTopology('follow.yaml', NETWORK), { directory: traced, trace: 'all,function_graph', traceFormats: ['msgpack'] });
+  });
+
+  const followed = async (id: number): Promise<Life> => (await followPacket(join(traced, 'events.msgpack'), id))!;
+
+  it('go from the system call to the driver, through the receiving softirq, to the reader', async () => {
+    const { calls } = await followed(data()[2]!.id);
+    const [send, ...later] = calls;
+    expect([send!.name, send!.host]).toEqual(['__x64_sys_sendto', 'client']);
+    const down = ['tcp_sendmsg', 'tcp_write_xmit', '__tcp_transmit_skb', 'ip_queue_xmit', '__dev_queue_xmit', 'igb_xmit_frame', 'dma_map_phys']; // biome-ignore format: a list
+    expect(names(send!).filter((name) => down.includes(name)).slice(0, down.length)).toEqual(down);
+    const receiving = later.find(({ name, host }) => name === 'net_rx_action' && host === 'server')!;
+    const up = ['igb_poll', 'dev_gro_receive', 'tcp_v4_rcv', 'tcp_rcv_established'];
+    expect(names(receiving).filter((name) => up.includes(name))).toEqual(expect.arrayContaining(up));
+    expect(later.find(({ name }) => name === '__x64_sys_recvfrom')!.host).toBe('server');
+  }); // biome-ignore format: one each
+
+  it('contain what they call: no call begins before its caller or ends after it', async () => {
+    const { calls } = await followed(data()[2]!.id);
+    const every = calls.flatMap(all);
+    expect(every.length).toBeGreaterThan(80);
+    for (const { start, end, below } of every)
+      for (const one of below) if (!('calls' in one)) expect(one.start >= start && one.end! <= end!, `${one.name}`).toBe(true);
+  });
+
+  it('leave out what a call did for other packets, and say how much that was', async () => {
+    const [first, second] = await Promise.all([followed(data()[2]!.id), followed(data()[12]!.id)]);
+    const sent = ({ calls }: Life): number => calls.filter(({ host }) => host === 'client').flatMap(all).filter(({ name }) => name === 'igb_xmit_frame').length;
+    expect([sent(first), sent(second)]).toEqual([1, 1]);
+    expect(lifeLines(second, []).join('\n')).toMatch(/\d+ calls that are not about this packet/);
+  }); // biome-ignore format: one each
+
+  it('print as the function_graph tracer has them, or say how to get them', async () => {
+    const lines = lifeLines(await followed(data()[2]!.id), []);
+    expect(lines).toContainEqual(expect.stringMatching(/^ +1\.\d{9} +\d+ ns \| +igb_tx_ctxtdesc\(\);$/));
+    expect(lines).toContainEqual(expect.stringMatching(/^ +1\.\d{9} +[\d.]+ [nµ]s \| +} \/\* __tcp_transmit_skb \*\/$/));
+    expect(lifeLines(await life(data()[2]!.id), []).at(-1)).toBe('for the functions that it passed through run with --trace all,function_graph');
+  }); // biome-ignore format: one each
+
+  it('are the same whether the text log has them, too; nothing else changes', async () => {
+    const both = temporaryFolder();
+    runTopology(loadTopology('follow.yaml', NETWORK), { directory: both, trace: 'all,function_graph', traceFormats: ['text', 'msgpack'] });
+    expect(readFileSync(join(both, 'events.msgpack')).equals(readFileSync(join(traced, 'events.msgpack')))).toBe(true);
+    expect(readFileSync(join(both, 'run.json')).equals(readFileSync(join(directory, 'run.json')))).toBe(true);
+  });
 });

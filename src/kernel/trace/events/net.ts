@@ -68,9 +68,8 @@ export const net_events: EventTable = {
     print: 'dev=%s skbaddr=%p len=%u rc=%d',
     arguments: ['name', 'skbaddr', 'len', 'rc'],
     assign: (record, skb, rc, dev, skb_len) => {
-      // The driver may have let go of the skb: only its address is looked at, and its id, which outlives it.
-      record.packet(skb.packetId, 1);
-      record.pointer(skb);
+      // The driver may have let go of the skb: its address and its id outlive that, its shinfo only while somebody else holds it.
+      record.skb(skb);
       record.u32(skb_len);
       record.u32(rc);
       record.text(dev.name);

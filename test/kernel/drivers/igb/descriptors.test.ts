@@ -80,6 +80,7 @@ function pairWithWire(): { pair: Pair; a: Side; b: Side; ring: igb_ring; wire: U
   pair.a.nic.observers.push({
     transmitted: (frame: Frame) => wire.push(frame.bytes().slice()),
     received: () => undefined,
+    stored: () => undefined,
     discarded: () => undefined,
   });
   return { pair, a: pair.a, b: pair.b, ring: pair.a.adapter.tx_ring[0]!, wire };
