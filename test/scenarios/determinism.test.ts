@@ -1,7 +1,9 @@
 /** The same seed gives the same files, byte for byte; another seed others; and looking changes nothing. */
 import { describe, expect, it } from 'vitest';
+import { trace_formats } from '../../src/observe/trace/trace_formats.ts';
 import type { Override } from '../../src/topology/load.ts';
-import { examples, filesOf, framesOf, type Outcome, runExample, runText } from './scenario.ts';
+import { CAPTURE_POINTS } from '../../src/topology/schema.ts';
+import { examples, filesOf, framesOf, type Outcome, type RunSettings, runExample, runText } from './scenario.ts';
 
 const LOSSY = `
 hosts:
@@ -68,7 +70,11 @@ describe('a seed', () => {
   });
 });
 
+const VIEWS = ['ss -tanimeo', 'ip -s link', 'ip -s neigh', 'ethtool -S eth0', 'tc -s qdisc', 'nstat -az', 'cat /proc/net/softnet_stat', 'cat /proc/interrupts', 'cat /proc/stat', 'dmesg']; // biome-ignore format: a list
+
 describe('looking', () => {
+  let bare: Outcome | undefined;
+
   it('changes nothing: frames, instants and counters are the same with one capture as with all captures and all traces', () => {
     const bare = runText('lossy.yaml', LOSSY, { overrides: [capture(['wire'])] });
     const watched = runText('lossy.yaml', LOSSY, { trace: 'all,function_graph' });
@@ -77,5 +83,27 @@ describe('looking', () => {
     expect(course(watched)).toEqual(course(bare));
     const blind = runText('lossy.yaml', LOSSY, { overrides: [capture([])] });
     expect(course(blind)).toEqual(course(bare));
+  });
+
+  const observations: readonly (readonly [string, Partial<RunSettings>])[] = [
+    ...CAPTURE_POINTS.filter((point) => point !== 'wire').map((point) => [`the capture point ${point}`, { overrides: [capture(['wire', point])] }] as const),
+    ['the state of TCP', { overrides: [capture(['wire', { point: 'tcpdump', tcp_state: true }, { point: 'gro', tcp_state: true }, { point: 'qdisc', tcp_state: true }])] }],
+    ['a filter, a snap length and ring files', { overrides: [capture(['wire', { point: 'nic', on: 'client.eth0', filter: 'tcp', snaplen: 60, max_size: '10K', files: 2 }])] }],
+    ['classic pcap', { overrides: [capture(['wire', { point: 'tcpdump', format: 'pcap' }])] }],
+    ['a shared file', { overrides: [capture(['wire', { point: 'tcpdump', file: 'all.pcapng' }, { point: 'nic', file: 'all.pcapng' }])] }],
+    ...trace_formats.map((format) => [`all events as ${format}`, { overrides: [capture(['wire'])], trace: 'all', traceFormats: [format] }] as const),
+    ['a filtered event', { overrides: [capture(['wire'])], trace: 'tcp:tcp_probe/snd_cwnd > 12/' }],
+    ['the function graph as text', { overrides: [capture(['wire'])], trace: 'function_graph' }],
+    ['the function graph in the event log', { overrides: [capture(['wire'])], trace: 'function_graph', traceFormats: ['msgpack'] }],
+    ['the ground truth', { overrides: [capture(['wire'])], run: { truth: true } }],
+    ['views', { overrides: [capture(['wire'])], run: { views: VIEWS.flatMap((line) => [`1ms client: ${line}`, `7.3ms server: ${line}`, `end client: ${line}`]) } }],
+  ]; // biome-ignore format: a table
+
+  it.each(observations)('is the same with and without %s', (_name, settings) => {
+    bare ??= runText('lossy.yaml', LOSSY, { overrides: [capture(['wire'])] });
+    const watched = runText('lossy.yaml', LOSSY, settings);
+    expect(wireOf(watched).equals(wireOf(bare))).toBe(true);
+    expect(course(watched)).toEqual(course(bare));
+    for (const [name, bytes] of filesOf(bare)) if (/\.(log|txt)$/.test(name)) expect(filesOf(watched).get(name)).toEqual(bytes);
   });
 });

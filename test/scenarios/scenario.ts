@@ -8,7 +8,7 @@ import { openCapture } from '../../src/observe/files/capture_reader.ts';
 import type { RunReport } from '../../src/observe/report/run_report.ts';
 import type { TraceFormat } from '../../src/observe/trace/trace_formats.ts';
 import { loadTopology, type Override } from '../../src/topology/load.ts';
-import { runTopology } from '../../src/topology/run.ts';
+import { type RunOptions, runTopology } from '../../src/topology/run.ts';
 import { type ParsedFrame, parse } from '../support/packet.ts';
 
 export interface Outcome {
@@ -24,6 +24,8 @@ export interface RunSettings {
   readonly overrides?: readonly Override[];
   readonly trace?: string;
   readonly traceFormats?: readonly TraceFormat[];
+  /** Anything else that a run may be asked for. */
+  readonly run?: Partial<RunOptions>;
 }
 
 const directories: string[] = [];
@@ -47,7 +49,7 @@ export const runExample = (name: string, settings: RunSettings = {}): Outcome =>
 export function runText(
   file: string,
   text: string,
-  { overrides = [], trace = 'none', traceFormats = ['text'] }: RunSettings = {},
+  { overrides = [], trace = 'none', traceFormats = ['text'], run = {} }: RunSettings = {},
 ): Outcome {
   const directory = temporaryFolder();
   const output: string[] = [];
@@ -56,6 +58,7 @@ export function runText(
     trace,
     traceFormats,
     onOutput: (host, line) => output.push(`${host}: ${line}`),
+    ...run,
   });
   const captures = report.captures.map(({ file: name }) => join(directory, name)).sort();
   return { directory, report, output, captures };
