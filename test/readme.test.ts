@@ -15,11 +15,14 @@ interface Fence {
 
 const fences: Fence[] = [...readme.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)].map(([, language = '', text = '']) => ({ language, text }));
 
-/** Commands of all fences, without their comments, and those that stand in the text. */
-const commands = [
-  ...fences.flatMap(({ language, text }) => (language === '' ? text.split('\n').filter((line) => /^(npm|npx|node) /.test(line)) : [])),
-  ...[...readme.matchAll(/`((?:npx|npm) [^`\n]+)`/g)].map(([, command = '']) => command),
-].map((line) => line.replace(/\s+#.*$/, '').trim());
+const bare = (line: string): string => line.replace(/\s+#.*$/, '').trim();
+
+/** The commands of each fence, without their comments: a reader runs them one after the other. Those in the text stand alone. */
+const sequences = [
+  ...fences.map(({ language, text }) => (language === '' ? text.split('\n').filter((line) => /^(npm|npx|node) /.test(line)) : [])),
+  ...[...readme.matchAll(/`((?:npx|npm) [^`\n]+)`/g)].map(([, command = '']) => [command]),
+].map((lines) => lines.map(bare));
+const commands = sequences.flat();
 
 /** Words as a shell would make them: quotes keep blanks and stars. */
 const words = (line: string): string[] => [...line.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, bare]) => quoted ?? bare ?? '');
@@ -38,6 +41,7 @@ beforeAll(build, 180_000);
 
 const NPX = 'npx truewire ';
 const truewireCommands = [...new Set(commands.filter((command) => command.startsWith(NPX)))];
+const truewireSequences = sequences.map((lines) => lines.filter((command) => command.startsWith(NPX))).filter((lines) => lines.length > 0);
 
 it('has no commands but npm’s own and truewire', () => {
   expect(truewireCommands.length).toBeGreaterThan(4);
@@ -62,12 +66,15 @@ describe.concurrent('the command', () => {
     for (const name of names) expect(existsSync(join(folder, 'captures', 'two-hosts', name)), name).toBe(true);
   });
 
-  for (const command of truewireCommands) {
-    it(`${command} works`, async () => {
-      const { code, out, err }: Ended = await truewire(clone(), ...words(command).slice(2));
-      expect({ code, err }).toEqual({ code: 0, err: '' });
-      expect(out.length).toBeGreaterThan(100);
-      if (command.includes('--json')) expect(JSON.parse(out)).toMatchObject({ leaks: 0 });
+  for (const lines of truewireSequences) {
+    it(`${lines.join('; ')} works`, { timeout: 120_000 }, async () => {
+      const folder = clone();
+      for (const command of lines) {
+        const { code, out, err }: Ended = await truewire(folder, ...words(command).slice(2));
+        expect({ command, code, err }).toEqual({ command, code: 0, err: '' });
+        expect(out.length, command).toBeGreaterThan(100);
+        if (command.includes('--json')) expect(JSON.parse(out)).toMatchObject({ leaks: 0 });
+      }
     });
   }
 });
@@ -84,6 +91,16 @@ it('the example topology runs, and loses what it says', () => {
   expectGoodEnd(outcome);
   expect(outcome.report.drops.filter(({ reason }) => reason === 'lost on the wire')).toMatchObject([{ count: 1 }]);
   expect(outcome.report.hosts.client!.snmp.TcpRetransSegs).toBe(1);
+});
+
+it('the example of capture points leaves the files that it says', () => {
+  const network = fences.find(({ language }) => language === 'yaml')!.text.replace(/^capture: .*$/m, '');
+  const points = fences.find(({ text }) => text.startsWith('capture:'))!.text;
+  const outcome = runText('readme.yaml', `${network}${points}`);
+  expectGoodEnd(outcome);
+  const files = new Set(outcome.report.captures.map(({ file }) => file));
+  expect(files).toContain('server.eth0.ip.pcap');
+  expect([...files].some((file) => /^server\.eth0\.nic\.pcapng\d$/.test(file))).toBe(true);
 });
 
 it('links to files that exist', () => {

@@ -13,8 +13,8 @@ import { getopt } from './words.ts';
 /** In place of nstat's history file. */
 const HISTORY = 'nstat history';
 
-/** Constants rather than counters: not shown. */
-const NOT_COUNTED = new Set(['IpForwarding', 'IpDefaultTTL', 'TcpRtoAlgorithm', 'TcpRtoMin', 'TcpRtoMax', 'TcpMaxConn']);
+/** Constants and a gauge rather than counters: not shown. */
+const NOT_COUNTED = new Set(['IpForwarding', 'IpDefaultTTL', 'TcpRtoAlgorithm', 'TcpRtoMin', 'TcpRtoMax', 'TcpMaxConn', 'TcpCurrEstab']);
 
 export function counters(): [name: string, value: number][] {
   const network = kernel().init_net;

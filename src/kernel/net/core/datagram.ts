@@ -17,6 +17,13 @@ export function skb_copy_datagram_msg(skb: sk_buff, offset: number, msg: msghdr,
 
 export function skb_copy_datagram_iter(skb: sk_buff, offset: number, to: msghdr, len: number): number {
   trace().skb_copy_datagram_iovec?.(skb, len);
+  return copyDatagram(skb, offset, to, len);
+}
+
+/** include/net/udp.h: of a datagram in one piece; no tracepoint tells of it, and none of what was checked while it was copied. */
+export const copy_linear_skb = (skb: sk_buff, len: number, off: number, to: msghdr): number => copyDatagram(skb, off, to, len);
+
+function copyDatagram(skb: sk_buff, offset: number, to: msghdr, len: number): number {
   if (offset + len > skb.len || len > msg_data_left(to) || to.offset + len > to.data.length) return -EFAULT;
   __skb_datagram_iter(skb, offset, to, len);
   chargeCopy(kernel().copies.skbToUser, len);
@@ -73,5 +80,5 @@ export function skb_copy_and_csum_datagram_msg(skb: sk_buff, hlen: number, msg: 
   const header = csum_partial(skb.mem.u8, skb.data, hlen, skb.csum);
   const sum = csum_fold(csum_add(header, skb_checksum(skb, hlen, chunk, 0)));
   if (sum !== 0) return -EINVAL;
-  return skb_copy_datagram_iter(skb, hlen, msg, chunk);
+  return copyDatagram(skb, hlen, msg, chunk);
 }

@@ -164,7 +164,7 @@ function eventSend(neigh: neighbour, skb: sk_buff | null, immediate_ok: boolean)
   }
   const queued = neigh.nud_state === NUD_INCOMPLETE;
   if (queued && skb !== null) queueUnresolved(neigh, skb);
-  if (probe) neigh_probe(neigh);
+  if (probe) neigh_probe(neigh, '__neigh_event_send');
   return queued ? 1 : 0;
 }
 
@@ -209,13 +209,13 @@ function neigh_add_timer(neigh: neighbour, when: number): void {
   mod_timer(neigh.timer, when);
 }
 
-/** Asks. What the question looks like may depend on the youngest packet that waits. */
-function neigh_probe(neigh: neighbour): void {
+/** Asks. What the question looks like may depend on the youngest packet that waits. gcc inlines it, so the copy is freed in its caller. */
+function neigh_probe(neigh: neighbour, caller: string): void {
   const waiting = skb_peek_tail(neigh.arp_queue);
   const skb = waiting === null ? null : skb_clone(waiting, GFP_ATOMIC);
   neigh.ops.solicit(neigh, skb);
   neigh.probes++;
-  consume_skb(skb, 'neigh_probe');
+  consume_skb(skb, caller);
 }
 
 export function neigh_max_probes(n: neighbour): number {
@@ -243,7 +243,7 @@ function timerStep(neigh: neighbour): boolean {
     notify = true;
   }
   if ((neigh.nud_state & NUD_IN_TIMER) !== 0 && !mod_timer(neigh.timer, Math.max(next, now + Math.floor(HZ() / 100)))) neigh_hold(neigh);
-  if ((neigh.nud_state & (NUD_INCOMPLETE | NUD_PROBE)) !== 0) neigh_probe(neigh);
+  if ((neigh.nud_state & (NUD_INCOMPLETE | NUD_PROBE)) !== 0) neigh_probe(neigh, 'neigh_timer_handler');
   return notify;
 }
 

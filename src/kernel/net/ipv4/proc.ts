@@ -45,6 +45,9 @@ function icmpmsgGroup({ mib: { icmpmsg_statistics: m } }: net): mibGroup[] {
   return [group('IcmpMsg', used.map(name), used.map((i) => m[i]!))]; // biome-ignore format: short
 }
 
+/** RFC 4022: "other" algorithm, least and largest RTO in ms (TCP_RTO_MIN, TCP_RTO_MAX), any number of connections. */
+const TCP_CONSTANTS: readonly number[] = [1, 200, 120_000, -1];
+
 /** The groups of /proc/net/snmp, in its order. */
 export function snmpGroups(network: net): mibGroup[] {
   const { mib, ipv4 } = network;
@@ -56,7 +59,7 @@ export function snmpGroups(network: net): mibGroup[] {
     group('Ip', ['Forwarding', 'DefaultTTL', ...names], [...head, ...ip]),
     icmpGroup(network),
     ...icmpmsgGroup(network),
-    group('Tcp', snmp4_tcp_list, mib.tcp_statistics.subarray(0, snmp4_tcp_list.length)),
+    group('Tcp', snmp4_tcp_list, [...TCP_CONSTANTS, ...mib.tcp_statistics.subarray(TCP_CONSTANTS.length, snmp4_tcp_list.length)]),
     group('Udp', snmp4_udp_list, udp),
     group('UdpLite', snmp4_udp_list, udp.map(() => 0)), // biome-ignore format: short
   ];

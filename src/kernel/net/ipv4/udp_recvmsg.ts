@@ -8,9 +8,11 @@ import {
   SKB_GSO_UDP_L4,
   type sk_buff,
   skb_csum_unnecessary,
+  skb_is_nonlinear,
   skb_network_header,
   skb_queue_empty,
   skb_queue_splice_tail_init,
+  skb_shared,
 } from '../../include/linux/skbuff.ts';
 import { UDP_GRO, udp_sk } from '../../include/linux/udp.ts';
 import { SKB_DROP_REASON_UDP_CSUM } from '../../include/net/dropreason.ts';
@@ -22,10 +24,10 @@ import { EAGAIN, EINVAL } from '../../uapi/errno.ts';
 import { iphdr } from '../../uapi/in.ts';
 import { UDP_MIB_CSUMERRORS, UDP_MIB_INDATAGRAMS, UDP_MIB_INERRORS } from '../../uapi/snmp.ts';
 import { AF_INET, MSG_DONTWAIT, MSG_ERRQUEUE, MSG_PEEK, MSG_TRUNC, SOL_UDP } from '../../uapi/socket.ts';
-import { skb_copy_and_csum_datagram_msg, skb_copy_datagram_msg } from '../core/datagram.ts';
+import { copy_linear_skb, skb_copy_and_csum_datagram_msg, skb_copy_datagram_msg } from '../core/datagram.ts';
 import { __skb_try_recv_from_queue, __skb_wait_for_more_packets, ESHUTDOWN_RECV } from '../core/datagram_recv.ts';
 import { sk_busy_loop, sk_can_busy_loop } from '../core/dev_busy_poll.ts';
-import { consume_skb, kfree_skb, kfree_skb_reason } from '../core/skbuff.ts';
+import { consume_skb, kfree_skb, kfree_skb_reason, skb_attempt_defer_free, skb_release_head_state } from '../core/skbuff.ts';
 import { sock_recv_cmsgs } from '../core/sock_cmsg.ts';
 import { __sk_mem_reduce_allocated } from '../core/sock_mem.ts';
 import { ip_cmsg_recv, ip_recv_error } from './ip_sockglue.ts';
@@ -73,7 +75,8 @@ function deliver(sk: sock, skb: sk_buff, msg: msghdr, flags: number): number {
 /** When not all is copied, copying cannot check all: the sum is made first. */
 function copyOut(skb: sk_buff, msg: msghdr, off: number, copied: number, partly: boolean): number {
   if (partly && udp_lib_checksum_complete(skb) !== 0) return BAD_CHECKSUM;
-  if (partly || skb_csum_unnecessary(skb)) return skb_copy_datagram_msg(skb, off, msg, copied);
+  if (partly || skb_csum_unnecessary(skb))
+    return skb_is_nonlinear(skb) ? skb_copy_datagram_msg(skb, off, msg, copied) : copy_linear_skb(skb, copied, off, msg);
   const err = skb_copy_and_csum_datagram_msg(skb, off, msg);
   return err === -EINVAL ? BAD_CHECKSUM : err;
 }
@@ -106,8 +109,13 @@ function advancePeek(sk: sock, peeking: boolean, copied: number): void {
   sk.sk_peek_off = peeking ? sk.sk_peek_off + copied : Math.max(0, sk.sk_peek_off - copied);
 }
 
+/** A datagram that nobody else holds is freed where it was allocated, and without a tracepoint. */
 export function skb_consume_udp(_sk: sock, skb: sk_buff): void {
-  consume_skb(skb, 'skb_consume_udp');
+  if (skb_shared(skb)) consume_skb(skb, 'skb_consume_udp');
+  else {
+    skb_release_head_state(skb);
+    skb_attempt_defer_free(skb);
+  }
 }
 
 /** A datagram, a negative errno, or 0 after shutdown(SHUT_RD). */
