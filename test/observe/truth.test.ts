@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openCapture } from '../../src/observe/files/capture_reader.ts';
 import type { TruthRecord } from '../../src/observe/truth.ts';
 import { loadTopology } from '../../src/topology/load.ts';
 import { runTopology } from '../../src/topology/run.ts';
@@ -14,9 +15,15 @@ beforeAll(async () => {
 afterAll(() => wireshark.close());
 
 /** A client sends to a server over a wire that does what `impair` says. */
-function truthOf(impair: string, bytes = 400_000, extra = ''): { truth: TruthRecord[]; directory: string; wireFrames: number } {
+function truthOf(
+  impair: string,
+  bytes = 400_000,
+  extra = '',
+  head = 'seed: 3',
+  capture = '[wire]',
+): { truth: TruthRecord[]; directory: string; wireFrames: number } {
   const text = `
-seed: 3
+${head}
 hosts:
   client:
     interfaces: { eth0: 10.0.0.1/24 }
@@ -27,7 +34,7 @@ hosts:
     setup: ['ethtool -K eth0 gro off']
     run: [{ script: "listen 5001\\naccept\\nrecvall\\nclose" }]
 wires: [{ between: [client.eth0, server.eth0], rate: 1Gbit, delay: 5ms, impair: ${impair} }]
-capture: [wire]`;
+capture: ${capture}`;
   const directory = temporaryFolder();
   const { wireFrames } = runTopology(loadTopology('truth.yaml', text), { directory, trace: 'none', truth: true });
   const lines = readFileSync(join(directory, 'truth.jsonl'), 'utf8').trimEnd().split('\n');
@@ -95,5 +102,97 @@ describe("Wireshark's tcp.analysis, scored against the truth", () => {
     expect(real.size).toBeGreaterThan(0);
     expect(hits / normal.length, 'precision').toBeGreaterThanOrEqual(leastPrecision);
     expect(hits / real.size, 'recall').toBeGreaterThanOrEqual(leastRecall);
+  });
+});
+
+/** What Wireshark calls a frame that is no plain next segment, most telling first. */
+const VERDICTS = ['spurious_retransmission', 'fast_retransmission', 'retransmission', 'out_of_order', 'lost_segment'] as const;
+type Verdict = (typeof VERDICTS)[number] | 'nothing';
+const REPEATED: readonly Verdict[] = ['spurious_retransmission', 'fast_retransmission', 'retransmission'];
+const ANY: readonly Verdict[] = [...REPEATED, 'out_of_order'];
+const INBOUND = 1;
+
+/** By what a frame really was: how often Wireshark takes it for what, given what the receiver's card saw. */
+class Score {
+  readonly #counts = new Map<string, Map<Verdict, number>>();
+
+  add(what: string, verdict: Verdict): void {
+    const verdicts = this.#counts.get(what) ?? new Map<Verdict, number>();
+    this.#counts.set(what, verdicts.set(verdict, (verdicts.get(verdict) ?? 0) + 1));
+  }
+
+  total(what: string): number {
+    return [...(this.#counts.get(what)?.values() ?? [])].reduce((sum, count) => sum + count, 0);
+  }
+
+  /** The share of them with one of these verdicts. */
+  share(what: string, verdicts: readonly Verdict[]): number {
+    return verdicts.reduce((sum, verdict) => sum + (this.#counts.get(what)?.get(verdict) ?? 0), 0) / this.total(what);
+  }
+
+  expect(what: string, verdicts: readonly Verdict[], least: number): void {
+    const told = JSON.stringify(Object.fromEntries(this.#counts.get(what) ?? []));
+    expect(this.total(what), what).toBeGreaterThan(0);
+    expect(this.share(what, verdicts), `${what}: ${told}`).toBeGreaterThanOrEqual(least);
+  }
+}
+
+function scoreOf(impair: string, bytes: number, seeds: readonly number[]): Score {
+  const score = new Score();
+  for (const seed of seeds) {
+    const { truth, directory } = truthOf(impair, bytes, '', `seed: ${seed}`, '[{ point: nic, on: server.eth0, filter: tcp }]');
+    const really = new Map(truth.filter(({ kind }) => kind !== 'duplicate').map((record) => [record.id, record]));
+    const path = join(directory, 'server.eth0.nic.pcapng');
+    const capture = wireshark.load(path);
+    const marked = VERDICTS.map((verdict) => new Set(capture.filter(`tcp.analysis.${verdict}`)));
+    const seen = new Set<number>();
+    const reader = openCapture(path);
+    for (let frame = 1, packet = reader.next(); packet !== null; frame++, packet = reader.next()) {
+      if ((packet.flags & 3) !== INBOUND || packet.comments.length > 0) continue;
+      const { kind, by, spurious, fate } = really.get(packet.packetId)!;
+      const again = kind === 'retransmission' ? `${spurious === true ? 'spurious ' : ''}${by}` : fate;
+      score.add(seen.has(packet.packetId) ? 'duplicate' : again, VERDICTS.find((_, i) => marked[i]!.has(frame)) ?? 'nothing');
+      seen.add(packet.packetId);
+    }
+    reader.close();
+  }
+  return score;
+}
+
+describe("Wireshark's tcp.analysis at the receiver, scored kind by kind", () => {
+  it('loss, damage, duplicates and order: it sees them, and next to nothing where nothing was', () => {
+    const score = scoreOf(
+      '{ client: { loss: 2%, duplicate: 2%, reorder: 2%, reorder_by: 300us, corrupt: 1% }, server: { loss: 3% } }',
+      250_000,
+      [1, 2, 3],
+    );
+    score.expect('delivered', ['nothing', 'lost_segment'], 0.99);
+    // The frame behind a gap is what tells of lost and damaged ones.
+    expect(score.share('delivered', ['lost_segment'])).toBeGreaterThan(0);
+    score.expect('duplicate', REPEATED, 1);
+    score.expect('reordered', ANY, 0.9);
+    score.expect('fast', ANY, 0.8);
+  });
+
+  it('order alone: what was only late it often takes for sent again', () => {
+    const score = scoreOf('{ client: { reorder: 5%, reorder_by: 20ms } }', 250_000, [1, 2]);
+    score.expect('spurious fast', REPEATED, 0.9);
+    score.expect('reordered', ANY, 0.9);
+    expect(score.share('reordered', ['out_of_order'])).toBeLessThan(1);
+  });
+
+  it('lost ends: tail loss probes and timeouts', () => {
+    const frames = sent(truthOf('{}', 14_480, '', 'seed: 1').truth).filter(({ from }) => from === 'client.eth0');
+    const last = frames.findLastIndex(({ flow }) => flow.startsWith('tcp')) - 1;
+    // The last data and the FIN; then what probes for them, too.
+    scoreOf(`{ client: { drop: [${last}, ${last + 1}] } }`, 14_480, [1]).expect('TLP', ['nothing', ...ANY, 'lost_segment'], 1);
+    scoreOf(`{ client: { drop: [${last}, ${last + 1}, ${last + 2}] } }`, 14_480, [1]).expect('RTO', ['nothing', ...ANY], 1);
+  });
+
+  it('lost acknowledgments: what is sent again for nothing', () => {
+    const score = scoreOf('{ server: { loss: 60% } }', 60_000, [1, 2, 3]);
+    const kinds = ['spurious RTO', 'spurious TLP'].filter((kind) => score.total(kind) > 0);
+    expect(kinds.length).toBeGreaterThan(0);
+    for (const kind of kinds) score.expect(kind, REPEATED, 1);
   });
 });
