@@ -5,7 +5,7 @@
  */
 import { benchmark } from './measure.mjs';
 
-const bulk = (name, { offloads, captures }) => ({ name, topology: (bytes) => topology(offloads, captures, bytes) });
+const bulk = (name, { offloads, captures, over }) => ({ name, over, topology: (bytes) => topology(offloads, captures, bytes) });
 
 const topology = (offloads, captures, bytes) => `
 hosts:
@@ -41,8 +41,8 @@ await benchmark(
   [
     bulk('bulk, offloads off', { offloads: false, captures: false }),
     bulk('bulk, TSO and GRO', { offloads: true, captures: false }),
-    bulk('bulk, offloads off, pcapng at both ends', { offloads: false, captures: true }),
-    bulk('bulk, TSO and GRO, pcapng at both ends', { offloads: true, captures: true }),
+    bulk('bulk, offloads off, pcapng at both ends', { offloads: false, captures: true, over: 'bulk, offloads off' }),
+    bulk('bulk, TSO and GRO, pcapng at both ends', { offloads: true, captures: true, over: 'bulk, TSO and GRO' }),
   ],
   1000,
 );

@@ -4,7 +4,8 @@
  * everything from the start of the process on (loading, boot, compiling), `steadyFramesPerCpuSecond` the second half of the frames, `systemSeconds` is what of it
  * the operating system took, which with captures is the page cache.
  *
- * A case is { name, topology(bytes): YAML text, truth?: leave truth.jsonl }.
+ * A case is { name, topology(bytes): YAML text, truth?: leave truth.jsonl, over?: name of a case before it that is the same without observers }. For each case with
+ * `over`, a last line says what the observers cost in percent of the steady part.
  */
 import { fork } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -65,5 +66,15 @@ export async function benchmark(script, cases, megabytes) {
     return;
   }
   const bytes = Number(flag ?? megabytes) * 1e6;
-  for (const index of cases.keys()) console.log(JSON.stringify(await inChild(script, index, bytes)));
+  const results = new Map();
+  for (const [index, { name }] of cases.entries()) {
+    results.set(name, await inChild(script, index, bytes));
+    console.log(JSON.stringify(results.get(name)));
+  }
+  for (const { name, over } of cases) {
+    if (over === undefined) continue;
+    // Of the steady part: what starting up costs is the same with and without.
+    const percent = (100 * results.get(over).steadyFramesPerCpuSecond) / results.get(name).steadyFramesPerCpuSecond - 100;
+    console.log(JSON.stringify({ cost: name, over, percent: Number(percent.toFixed(1)) }));
+  }
 }

@@ -67,7 +67,7 @@ function program(exit: (code: number) => void): Command {
   cli
     .command('compare')
     .description('compare two captures flow by flow, whatever their addresses, ports, sequence numbers, clocks and offloads')
-    .argument('<ours>', 'pcap or pcapng, also .gz; or the directory of a run')
+    .argument('<ours>', 'pcap or pcapng, also .gz; or the directory of a run, which is compared wire by wire')
     .argument('<theirs>')
     .option('--ignore <kinds>', 'kinds of difference or protocols that do not count, such as window,timing,arp')
     .option('--tolerance <time>', 'by how much times may differ', '1ms')

@@ -72,6 +72,26 @@ describe('truewire compare', () => {
     });
   });
 
+  it('compares two runs wire by wire, and says when they have not the same', () => {
+    const [one, other] = [join(directory, 'one'), join(directory, 'other')];
+    for (const run of [one, other]) {
+      mkdirSync(run);
+      copyFileSync(RECORDING, join(run, 'a-b.wire.pcap.gz'));
+      copyFileSync(run === one ? changed : RECORDING, join(run, 'b-c.wire.pcap'));
+    }
+    const { code, out } = called(one, other);
+    expect(code).toBe(1);
+    expect([...out.matchAll(/^(same|different): .*$/gm)].map(([, verdict]) => verdict)).toEqual(['same', 'different']);
+    expect(called(one, other, { ignore: 'window' }).code).toBe(0);
+    const lines = called(one, other, { json: true }).out.trimEnd().split('\n');
+    expect(lines.map((line) => (JSON.parse(line) as { same: boolean }).same)).toEqual([true, false]);
+    rmSync(join(other, 'b-c.wire.pcap'));
+    expect(called(one, other)).toMatchObject({
+      code: 2,
+      error: expect.stringMatching(/same wires in both runs, read b-c\.wire\.pcap in one only/),
+    });
+  });
+
   it('ends with 2 when an input cannot be used', () => {
     expect(called(join(directory, 'nothing.pcap'), RECORDING)).toMatchObject({ code: 2, error: expect.stringMatching(/nothing\.pcap/) });
     const cut = join(directory, 'cut.pcap');

@@ -92,6 +92,8 @@ class Mutator implements Port, NicObserver {
     }
   }
 
+  stored(): void {}
+
   discarded(): void {
     this.taken--;
     this.refused++;
