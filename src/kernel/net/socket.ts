@@ -14,8 +14,6 @@ import { dev_ioctl, type ifreq } from './core/dev_ioctl.ts';
 
 const NPROTO = 46;
 const SOCK_MAX = 11;
-/** Inode numbers of sockets begin here. */
-const FIRST_INODE = 16384;
 
 /** Makes a family known to socket(). */
 export function sock_register(network: net, family: net_proto_family): void {
@@ -36,7 +34,7 @@ export function __sock_create(network: net, family: number, type: number, protoc
   if (pf === undefined) return -EAFNOSUPPORT;
   const err = pf.create(network, sock, protocol, kern);
   if (err < 0) return err;
-  if (sock.sk !== null) sock.sk.sk_ino = FIRST_INODE + network.nextInode++;
+  if (sock.sk !== null) sock.sk.sk_ino = ++network.lastInode;
   return sock;
 }
 

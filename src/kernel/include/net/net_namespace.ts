@@ -281,6 +281,9 @@ export class proto_memory {
   sockets_allocated = 0;
 }
 
+/** Inodes below are those of what a boot makes. */
+const LAST_BOOT_INODE = 16384;
+
 export class net {
   readonly kernel: Kernel;
   readonly mib = new netns_mib();
@@ -332,7 +335,8 @@ export class net {
   /** Sockets alive, by protocol name: /proc/net/sockstat. */
   readonly prot_inuse = new Map<string, number>();
   nextCookie = 1;
-  nextInode = 0;
+  /** Of the youngest socket. */
+  lastInode = LAST_BOOT_INODE;
   nextNapiId = 8193;
   /** Sockets with UDP_GRO: without any, GRO looks for no socket (udp_encap_needed_key). */
   udp_encap_needed = 0;

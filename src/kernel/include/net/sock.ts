@@ -431,10 +431,12 @@ export function bh_unlock_sock(_sk: sock): void {}
 export function sock_orphan(sk: sock): void {
   sock_set_flag(sk, SOCK_DEAD);
   sk.sk_socket = null;
+  sk.sk_ino = 0;
 }
 /** A socket from accept() gets its user. */
 export function sock_graft(sk: sock, parent: socket): void {
   sk.sk_wq = parent.wq;
   parent.sk = sk;
   sk.sk_socket = parent;
+  sk.sk_ino = ++sock_net(sk).lastInode;
 }

@@ -14,7 +14,7 @@ export function alloc_skb_with_frags(header_len: number, data_len: number, order
   for (let left = data_len, i = 0; left > 0; i++) {
     const size = i < MAX_SKB_FRAGS ? addPages(skb, i, left, order, gfp) : 0;
     if (size === 0) {
-      kfree_skb(skb);
+      kfree_skb(skb, 'alloc_skb_with_frags');
       return null;
     }
     left -= size;

@@ -132,7 +132,7 @@ export const rt_tos2priority = (tos: number): number => ip_tos2prio[(tos & IPTOS
 /** Switching it off throws away what was not asked for any more. */
 function ip_sock_set_recverr(inet: inet_sock, on: boolean): number {
   inet.recverr = on;
-  if (!on) for (let skb = sock_dequeue_err_skb(inet); skb !== null; skb = sock_dequeue_err_skb(inet)) kfree_skb(skb);
+  if (!on) for (let skb = sock_dequeue_err_skb(inet); skb !== null; skb = sock_dequeue_err_skb(inet)) kfree_skb(skb, 'do_ip_setsockopt');
   return 0;
 }
 
@@ -279,7 +279,7 @@ function queueError(sk: sock, skb: sk_buff, headers: number): void {
     skb_reset_transport_header(skb);
     if (sock_queue_err_skb(sk, skb) === 0) return;
   }
-  kfree_skb(skb);
+  kfree_skb(skb, 'ip_icmp_error');
 }
 
 /** An error of this host's own (EMSGSIZE) about a packet that was not sent to daddr:port. */
@@ -308,7 +308,7 @@ export function ip_recv_error(sk: sock, msg: msghdr): number {
   if (copied < skb.len) msg.msg_flags |= MSG_TRUNC;
   const err = skb_copy_datagram_msg(skb, 0, msg, copied);
   if (err !== 0) {
-    kfree_skb(skb);
+    kfree_skb(skb, 'ip_recv_error');
     return err;
   }
   sock_recv_timestamp(msg, sk, skb);

@@ -261,11 +261,11 @@ function prepareSegments(skb: sk_buff, sk: sock, cork: inet_cork, len: number): 
   const datalen = len - UDP_HLEN;
   const tooLarge = skb.data - skb.network_header + UDP_HLEN + cork.gso_size > cork.fragsize;
   if (tooLarge || datalen > cork.gso_size * UDP_MAX_SEGMENTS || sk.sk_no_check_tx !== 0) {
-    kfree_skb(skb);
+    kfree_skb(skb, 'udp_send_skb');
     return -EINVAL;
   }
   if (skb.ip_summed !== CHECKSUM_PARTIAL) {
-    kfree_skb(skb);
+    kfree_skb(skb, 'udp_send_skb');
     return -EIO;
   }
   if (datalen > cork.gso_size) {

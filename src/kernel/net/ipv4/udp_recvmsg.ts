@@ -86,7 +86,7 @@ function failed(sk: sock, skb: sk_buff, peeking: boolean, err: number): number {
     sk.sk_drops++;
     UDP_INC_STATS(sock_net(sk), UDP_MIB_INERRORS);
   }
-  kfree_skb(skb);
+  kfree_skb(skb, 'udp_recvmsg');
   return err;
 }
 
@@ -170,7 +170,7 @@ export function udp_destruct_common(sk: sock): void {
   skb_queue_splice_tail_init(sk.sk_receive_queue, up.reader_queue);
   for (let skb = __skb_dequeue(up.reader_queue); skb !== null; skb = __skb_dequeue(up.reader_queue)) {
     total += skb.truesize;
-    kfree_skb(skb);
+    kfree_skb(skb, 'udp_destruct_common');
   }
   udp_rmem_release(sk, total, false);
 }
