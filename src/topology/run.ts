@@ -105,6 +105,8 @@ export function runTopology(topology: Topology, options: RunOptions, guest: Gues
   const report = describe(network, reported, started, end, frames);
   report.captures = session.close(end);
   trace?.close();
+  // What hosts say as they are taken down belongs to no run.
+  for (const { name, kernel } of network.hosts) writeKernelLog(options.directory, name, kernel.log);
   const leaked = network.hosts.flatMap((host) => host.shutDown());
   letFramesArrive(network);
   if (network.frames.live > 0) leaked.push(`${network.frames.live} frames`);
@@ -112,7 +114,6 @@ export function runTopology(topology: Topology, options: RunOptions, guest: Gues
   report.leaks = leaked.length;
   for (const { host, log, process } of started)
     if (log.length > 0) writeLog(options.directory, `${host.name}.${process?.task.pid}.log`, log);
-  for (const { name, kernel } of network.hosts) writeKernelLog(options.directory, name, kernel.log);
   writeReport(options.directory, report);
   return report;
 }

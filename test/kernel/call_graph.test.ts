@@ -44,7 +44,6 @@ const ONLY_RECORDED: Readonly<Record<string, string>> = {
   tcp_ao_finish_connect: 'TCP-AO',
   tcp_ao_connect_init: 'TCP-AO',
   tcp_bpf_clone: 'BPF',
-  skb_rbtree_purge: 'tcp_fin empties the out-of-order queue, if there is one, without a function of this name',
 };
 
 /** The same with all that they call. */

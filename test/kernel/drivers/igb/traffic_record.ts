@@ -15,7 +15,7 @@ import type { Network } from '../../../../src/topology/network.ts';
 import { runTopology } from '../../../../src/topology/run.ts';
 import { temporaryFolder } from '../../../scenarios/scenario.ts';
 
-/** Virtual time at which programs start. */
+/** Virtual time at which programs may start. */
 const START = 1_000_000_000;
 const MS = 1_000_000;
 const DESCRIPTOR = 16;
@@ -39,7 +39,7 @@ export function recordedTraffic(scenario: string): string[] {
     .filter((line) => !line.startsWith('#'));
 }
 
-/** The same scenario on the emulator: the first `untilMs` after programs start. */
+/** The same scenario on the emulator: the first `untilMs` after the last program has started. */
 export function emulatedTraffic(scenario: string, untilMs: number): string[] {
   const file = new URL(`../../../fixtures/linux/scenarios/${scenario}/topology.yaml`, import.meta.url);
   // The recorded machines had two CPUs, so two queue pairs.
@@ -47,14 +47,16 @@ export function emulatedTraffic(scenario: string, untilMs: number): string[] {
   overrides.push({ path: ['capture'], value: [] });
   const topology = loadTopology('topology.yaml', readFileSync(file, 'utf8'), overrides);
   const lines: string[] = [];
+  const starts = Object.values(topology.hosts).flatMap(({ run }) => (run ?? []).map(({ at }) => at ?? 0));
+  const start = START + Math.max(...starts);
+  const end = start + untilMs * MS;
   const listen = (network: Network): void => {
-    const end = START + untilMs * MS;
     for (const host of network.hosts) {
       const device = host.nics[0]!.device;
       const tails = new Map<string, number>();
       device.registerObserver = {
         access: (_device, write, name, value) => {
-          if (network.simulation.now < START || network.simulation.now >= end) return;
+          if (network.simulation.now < start || network.simulation.now >= end) return;
           lines.push(`${host.name} ${write ? 'WR' : 'rd'} ${name} 0x${value.toString(16)}`);
           if (!write || !name.startsWith('TDT')) return;
           for (const text of handedOver(device, Number(/\d+/.exec(name)![0]), tails.get(name) ?? 0, value))
@@ -66,7 +68,7 @@ export function emulatedTraffic(scenario: string, untilMs: number): string[] {
   };
   runTopology(
     topology,
-    { directory: temporaryFolder(), trace: 'none', untilNs: untilMs * MS },
+    { directory: temporaryFolder(), trace: 'none', untilNs: end - START },
     { unplugged: null, start: listen, done: false },
   );
   return lines;
