@@ -89,6 +89,11 @@ const FEATURES: Record<string, readonly (readonly [file: string, title: string])
     ['receive', 'where extension headers name the addresses'],
     ['receive', 'sends what it cannot hash to the first entry'],
   ],
+  'filters that name a queue: ETQF, SYNQF, FTQF': [
+    ['queues', 'an Ethertype, also behind a tag'],
+    ['queues', 'TCP SYN without ACK'],
+    ['queues', 'the five of a flow'],
+  ],
   'SRRCTL: buffer sizes, drop enable': [
     ['queues', 'SRRCTL.BSIZEPACKET in KiB'],
     ['queues', 'RCTL.BSIZE where SRRCTL gives none'],

@@ -209,3 +209,77 @@ describe('exact addresses and multicast hashes', () => {
     expect(driver.next(0)).toBeNull();
   });
 });
+
+describe('filters that name a queue', () => {
+  const [ETQF, SYNQF, SAQF, DAQF, SPQF, FTQF, IMIR, RFCTL] = [0x5cb0, 0x55fc, 0x5980, 0x59a0, 0x59c0, 0x59e0, 0x5a80, 0x5008] as const;
+  /** FTQF's bypasses: protocol, source, destination, source port; IMIR's: destination port. */
+  const [ANY_PROTOCOL, ANY_SOURCE, ANY_DESTINATION, ANY_SOURCE_PORT, ANY_PORT] = [1 << 28, 1 << 29, 1 << 30, 1 << 31, 1 << 17] as const;
+  const flow = (queue: number): number => (queue << 16) | (1 << 15) | (1 << 8);
+  const syn = ipv4Packet(pattern(0), { flags: 0x02 });
+
+  function spread(): T.TestDriver {
+    const driver = new T.TestDriver();
+    driver.start(T.RCTL_BAM | T.RCTL_SECRC);
+    for (let queue = 0; queue < 8; queue++) driver.setupRx(queue);
+    for (let i = 0; i < 32; i++) driver.write(T.RETA + 4 * i, 0x0101_0101);
+    driver.write(T.MRQC, 2 | (1 << 16));
+    driver.run(10_000);
+    return driver;
+  }
+
+  function queueOf(driver: T.TestDriver, bytes: Uint8Array): number {
+    driver.arrive(bytes);
+    driver.run(20_000);
+    return [0, 1, 2, 3, 4, 5, 6, 7].find((queue) => driver.next(queue) !== null)!;
+  }
+
+  it('an Ethertype, also behind a tag; other frames go where RSS sends them', () => {
+    const driver = spread();
+    driver.write(ETQF + 4 * 5, (1 << 31) | (1 << 26) | (6 << 16) | 0x0806);
+    const arp = new Uint8Array(60);
+    arp.set([...T.mac, 2, 0, 0, 0, 1, 0x0b, 0x08, 0x06]);
+    const tagged = new Uint8Array(64);
+    tagged.set([...T.mac, 2, 0, 0, 0, 1, 0x0b, 0x81, 0x00, 0, 5, 0x08, 0x06]);
+    expect([queueOf(driver, arp), queueOf(driver, tagged), queueOf(driver, packet)]).toEqual([6, 6, 1]);
+    driver.write(ETQF + 4 * 5, 0);
+    expect(queueOf(driver, arp)).toBe(1);
+  });
+
+  it('TCP SYN without ACK', () => {
+    const driver = spread();
+    driver.write(SYNQF, (5 << 1) | 1);
+    expect([syn, ipv4Packet(pattern(0), { flags: 0x12 }), packet].map((bytes) => queueOf(driver, bytes))).toEqual([5, 1, 1]);
+  });
+
+  it('the five of a flow, each of which may be bypassed', () => {
+    const driver = spread();
+    const ours = { source: [10, 0, 0, 2], destination: [10, 0, 0, 1], sourcePort: 40000, destinationPort: 5001 };
+    driver.write(SAQF + 4, 0x0200_000a);
+    driver.write(DAQF + 4, 0x0100_000a);
+    driver.write(SPQF + 4, ((40000 & 0xff) << 8) | (40000 >>> 8));
+    driver.write(IMIR + 4, ((5001 & 0xff) << 8) | (5001 >>> 8));
+    driver.write(FTQF + 4, flow(4) | 6);
+    const others = [
+      { ...ours, protocol: 17 },
+      { ...ours, source: [10, 0, 0, 3] },
+      { ...ours, destination: [10, 0, 0, 9] },
+      { ...ours, sourcePort: 40001 },
+      { ...ours, destinationPort: 5002 },
+    ];
+    const queues = (): number[] => [ours, ...others].map((options) => queueOf(driver, ipv4Packet(pattern(40), options)));
+    expect(queues()).toEqual([4, 1, 1, 1, 1, 1]);
+    driver.write(FTQF + 4, flow(4) | ANY_PROTOCOL | ANY_SOURCE | ANY_DESTINATION | ANY_SOURCE_PORT);
+    driver.write(IMIR + 4, ANY_PORT);
+    expect(queues()).toEqual([4, 4, 4, 4, 4, 4]);
+  });
+
+  it('RFCTL.SYNQFP puts SYN before the flows', () => {
+    const driver = spread();
+    driver.write(SYNQF, (5 << 1) | 1);
+    driver.write(FTQF, flow(4) | ANY_PROTOCOL | ANY_SOURCE | ANY_DESTINATION | ANY_SOURCE_PORT);
+    driver.write(IMIR, ANY_PORT);
+    expect(queueOf(driver, syn)).toBe(4);
+    driver.write(RFCTL, 1 << 19);
+    expect(queueOf(driver, syn)).toBe(5);
+  });
+});

@@ -272,6 +272,29 @@ const CHECKS: Record<string, () => void> = {
     driver.write(T.RSSRK, 0xffff_ffff);
     expect(receive(driver)!.rss).not.toBe(0);
   },
+  ETQF: () => {
+    const driver = started();
+    driver.setupRx(3);
+    driver.write(0x5cb0 + 8, 0x8403_0800);
+    receive(driver);
+    expect(driver.next(3)!.pktInfo & 0x80f0).toBe(0x8020);
+  },
+  FTQF: () => {
+    const driver = started();
+    driver.setupRx(3);
+    driver.write(0x59e0, 0xf003_8100);
+    driver.write(0x5a80, 0x0002_0000);
+    receive(driver);
+    expect(driver.next(3)).not.toBeNull();
+  },
+  SYNQF: () => {
+    const driver = started();
+    driver.setupRx(3);
+    driver.write(0x55fc, (3 << 1) | 1);
+    expect(receive(driver)).not.toBeNull();
+    receive(driver, ipv4Packet(pattern(0), { flags: 0x02 }));
+    expect(driver.next(3)).not.toBeNull();
+  },
   RDBAL: () => expect(movedRing('rx', 0)).toBe(1),
   RDBAH: () => expect(() => movedRing('rx', 1)).toThrow(/DMA fault/),
   RDLEN: () => expect(headAfter('rx', 9)).toBe(1),

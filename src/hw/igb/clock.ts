@@ -131,7 +131,10 @@ export class Clock {
     return high;
   }
 
-  /** TSYNCRXCTL.Type says which PTP messages are stamped, TSYNCRXCFG of which kind (8.16.2, 8.16.27). */
+  /**
+   * TSYNCRXCTL.Type says which PTP messages are stamped, TSYNCRXCFG of which kind (8.16.2, 8.16.27). Simplified: they are known by Ethertype and UDP port; the
+   * datasheet also wants a filter (ETQF, FTQF) that marks them.
+   */
   #wanted(frame: Frame, type: number): boolean {
     if (type === D.E1000_TSYNCRXCTL_TYPE_ALL) return true;
     const message = messageAt(frame);

@@ -21,6 +21,7 @@ import { Interrupts, VECTORS } from './interrupts.ts';
 import { Nvm } from './nvm.ts';
 import type { DropReason, NicObserver, RegisterObserver } from './observer.ts';
 import { Phy } from './phy.ts';
+import { QueueFilters } from './queue_filters.ts';
 import { PostedWrites, RegisterError } from './register_file.ts';
 import { RegisterValues } from './register_values.ts';
 import { registerMap } from './registers.ts';
@@ -80,6 +81,7 @@ export class IgbDevice implements PciDevice, Port {
   readonly nvm: Nvm;
   readonly clock: Clock;
   readonly filter: Filter;
+  readonly queueFilters: QueueFilters;
   readonly rss: Rss;
   readonly phy: Phy;
   readonly interrupts: Interrupts;
@@ -116,6 +118,7 @@ export class IgbDevice implements PciDevice, Port {
     this.nvm = new Nvm(this.registers, this.options.mac);
     this.clock = new Clock(simulation, this.registers);
     this.filter = new Filter(this.registers);
+    this.queueFilters = new QueueFilters(this.registers);
     this.rss = new Rss(this.registers);
     this.phy = new Phy(this);
     this.interrupts = new Interrupts(this);
@@ -264,6 +267,7 @@ export class IgbDevice implements PciDevice, Port {
     this.flowControl.reset();
     this.rss.keyWritten();
     this.filter.addressesWritten();
+    this.queueFilters.changed();
     this.nvm.loadAddress();
   }
 

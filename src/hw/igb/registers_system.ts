@@ -187,7 +187,7 @@ export const interrupts: readonly RegisterRow[] = [
     written: (device, _index, value) => device.interrupts.writeIVARMisc(value),
     effect: 'causes go to this vector from then on',
   }),
-  row('IMIR', R.E1000_IMIR(0), 'RW', 'immediate interrupt filters', { count: 8, inert: true }),
+  row('IMIR', R.E1000_IMIR(0), 'RW', 'immediate interrupt filters (not modelled); destination port of five-tuple filters', { count: 8 }),
   row('IMIREXT', R.E1000_IMIREXT(0), 'RW', 'immediate interrupt filters, extended', { count: 8, inert: true }),
   row('IMIRVP', R.E1000_IMIRVP, 'RW', 'immediate interrupt by VLAN priority', { inert: true }),
 ];

@@ -4,8 +4,8 @@
  * A frame is looked at when its last bit has arrived; one timer delivers what waits in the packet buffer when its last byte is in host memory. The
  * buffer is one queue: a frame for a ring without descriptors holds up those behind it, unless its ring drops (SRRCTL.DROP_EN).
  *
- * Simplified: queues are chosen by RSS only: no VMDq pools, no five-tuple, Ethertype or SYN filters (FTQF, ETQF, SYNQF are storage). A packet that needs
- * several descriptors waits until there are enough of them.
+ * Simplified: there are no VMDq pools, and five-tuple filters know neither priorities nor the conditions of IMIREXT. A packet that needs several descriptors
+ * waits until there are enough of them.
  */
 import { Timer } from '../../sim/event_queue.ts';
 import type { Nanoseconds } from '../../sim/time.ts';
@@ -16,6 +16,7 @@ import * as D from './e1000_defines.ts';
 import { DESCRIPTOR_SIZE } from './e1000_desc.ts';
 import * as R from './e1000_regs.ts';
 import type { IgbDevice } from './igb_device.ts';
+import { NO_FILTER } from './queue_filters.ts';
 import { registerMap } from './registers.ts';
 import { type Entry, RxBuffer } from './rx_buffer.ts';
 import { RxMac } from './rx_mac.ts';
@@ -153,7 +154,9 @@ export class RxEngine {
     settings.vet = device.registers.u32[VET]! & 0xffff;
     if (bad) entry.found.clear();
     else this.#classifier.classify(frame, entry.found);
-    entry.queue = this.#queueFor(settings.mrqc, entry.found.rssHash);
+    entry.queue = device.queueFilters.active
+      ? this.#filteredQueue(entry, settings.mrqc)
+      : this.#queueFor(settings.mrqc, entry.found.rssHash);
     entry.status =
       (inexact ? D.E1000_RXD_STAT_PIF : 0) | (loopback ? D.E1000_RXDEXT_STATERR_LB : 0) | (bad ? D.E1000_RXDEXT_STATERR_RXE : 0);
     if (device.clock.stampsReceived && device.clock.stampReceive(frame, now)) entry.status |= D.E1000_RXD_STAT_TS;
@@ -162,6 +165,14 @@ export class RxEngine {
     if (device.observers.length > 0) device.notifyReceived(frame, entry.queue, now, entry.found.rssHash, null);
     if (this.#buffer.count === 1) this.#arm(entry.readyAt);
     device.bufferFilled(this.#buffer.bytes, now);
+  }
+
+  /** A filter's queue, or what RSS says. An Ethertype filter replaces the packet type in the descriptor (7.1.5.2). */
+  #filteredQueue({ frame, found }: Entry, mrqc: number): number {
+    const filters = this.#device.queueFilters;
+    const queue = filters.queue(frame!, found.vlan);
+    if (filters.ethertype !== NO_FILTER) found.pktInfo = D.E1000_RXDADV_PKTTYPE_ETQF | (filters.ethertype << 4);
+    return queue === NO_FILTER ? this.#queueFor(mrqc, found.rssHash) : queue;
   }
 
   #queueFor(mrqc: number, hash: number): number {
