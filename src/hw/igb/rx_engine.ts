@@ -171,7 +171,8 @@ export class RxEngine {
   #filteredQueue({ frame, found }: Entry, mrqc: number): number {
     const filters = this.#device.queueFilters;
     const queue = filters.queue(frame!, found.vlan);
-    if (filters.ethertype !== NO_FILTER) found.pktInfo = D.E1000_RXDADV_PKTTYPE_ETQF | (filters.ethertype << 4);
+    if (filters.ethertype !== NO_FILTER)
+      found.pktInfo = (found.pktInfo & D.E1000_RXDADV_RSSTYPE_MASK) | D.E1000_RXDADV_PKTTYPE_ETQF | (filters.ethertype << 4);
     return queue === NO_FILTER ? this.#queueFor(mrqc, found.rssHash) : queue;
   }
 

@@ -51,7 +51,7 @@ export class TxEngine {
   #dmaFreeAt: Nanoseconds = WIDE;
   #lastServed = TX_QUEUES - 1;
   /** Bytes a ns at which payload comes, and the slot's timing for which that holds. */
-  #rate = 0;
+  #rate: number = WIDE;
   #rateOf: PcieTiming | null = null;
   /** Doorbells under way. */
   #ringing = 0;
