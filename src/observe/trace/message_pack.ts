@@ -1,26 +1,13 @@
 /** MessagePack under construction (msgpack.org, spec.md): the shortest form of each value. */
 import { InvariantError } from '../../sim/invariant.ts';
+import { RecordBuffer } from './record_buffer.ts';
 
 const RECORD_BYTES = 16384;
 const TWO_TO_32 = 4294967296;
 
-export class MessagePack {
-  u8: Uint8Array;
-  pos = 0;
-  #view: DataView;
-
+export class MessagePack extends RecordBuffer {
   constructor(bytes: number) {
-    this.u8 = new Uint8Array(bytes);
-    this.#view = new DataView(this.u8.buffer);
-  }
-
-  /** Makes room for a record. */
-  reserve(): void {
-    if (this.pos + RECORD_BYTES <= this.u8.length) return;
-    const grown = new Uint8Array(this.u8.length * 2);
-    grown.set(this.u8);
-    this.u8 = grown;
-    this.#view = new DataView(grown.buffer);
+    super(bytes, RECORD_BYTES);
   }
 
   nil(): void {
@@ -82,21 +69,21 @@ export class MessagePack {
 
   #with16(head: number, value: number): void {
     this.u8[this.pos++] = head;
-    this.#view.setUint16(this.pos, value);
+    this.view.setUint16(this.pos, value);
     this.pos += 2;
   }
 
   #with32(head: number, value: number): void {
     this.u8[this.pos++] = head;
-    this.#view.setUint32(this.pos, value);
+    this.view.setUint32(this.pos, value);
     this.pos += 4;
   }
 
   #with64(head: number, value: number): void {
     this.u8[this.pos++] = head;
     const high = Math.floor(value / TWO_TO_32);
-    this.#view.setUint32(this.pos, high);
-    this.#view.setUint32(this.pos + 4, value - high * TWO_TO_32);
+    this.view.setUint32(this.pos, high);
+    this.view.setUint32(this.pos + 4, value - high * TWO_TO_32);
     this.pos += 8;
   }
 }

@@ -1,4 +1,5 @@
 /** Protocol buffers' wire format under construction (protobuf.dev, encoding): varints, fixed64 and length-delimited fields. */
+import { RecordBuffer } from './record_buffer.ts';
 
 const VARINT = 0;
 const FIXED64 = 1;
@@ -8,23 +9,9 @@ const MESSAGE_BYTES = 65536;
 const LENGTH_BYTES = 4;
 const TWO_TO_32 = 4294967296;
 
-export class Protobuf {
-  u8: Uint8Array;
-  pos = 0;
-  #view: DataView;
-
+export class Protobuf extends RecordBuffer {
   constructor(bytes: number) {
-    this.u8 = new Uint8Array(bytes);
-    this.#view = new DataView(this.u8.buffer);
-  }
-
-  /** Makes room for an outermost message. */
-  reserve(): void {
-    if (this.pos + MESSAGE_BYTES <= this.u8.length) return;
-    const grown = new Uint8Array(this.u8.length * 2);
-    grown.set(this.u8);
-    this.u8 = grown;
-    this.#view = new DataView(grown.buffer);
+    super(bytes, MESSAGE_BYTES);
   }
 
   /** An integer of up to 53 bits; negative ones as 64-bit two's complement. */
@@ -37,8 +24,8 @@ export class Protobuf {
   fixed64(field: number, value: number): void {
     this.#varint(field * 8 + FIXED64);
     const high = Math.floor(value / TWO_TO_32);
-    this.#view.setUint32(this.pos, value - high * TWO_TO_32, true);
-    this.#view.setUint32(this.pos + 4, high, true);
+    this.view.setUint32(this.pos, value - high * TWO_TO_32, true);
+    this.view.setUint32(this.pos + 4, high, true);
     this.pos += 8;
   }
 

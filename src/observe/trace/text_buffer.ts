@@ -1,4 +1,5 @@
 /** Text under construction, as bytes: numbers and names are put without making strings of them, which is what logs of millions of lines cost most. */
+import { RecordBuffer } from './record_buffer.ts';
 
 const CHARACTER_0 = 48;
 const LOWER = Uint8Array.from('0123456789abcdef', (c) => c.charCodeAt(0));
@@ -9,20 +10,9 @@ const LINE_BYTES = 8192;
 
 export const ascii = (text: string): Uint8Array => Uint8Array.from(text, (character) => character.charCodeAt(0));
 
-export class TextBuffer {
-  u8: Uint8Array;
-  pos = 0;
-
+export class TextBuffer extends RecordBuffer {
   constructor(bytes: number) {
-    this.u8 = new Uint8Array(bytes);
-  }
-
-  /** Makes room for a line. */
-  reserve(): void {
-    if (this.pos + LINE_BYTES <= this.u8.length) return;
-    const grown = new Uint8Array(this.u8.length * 2);
-    grown.set(this.u8);
-    this.u8 = grown;
+    super(bytes, LINE_BYTES);
   }
 
   literal(bytes: Uint8Array): void {
@@ -117,7 +107,7 @@ export class TextBuffer {
     this.decimal(Math.floor((ns - seconds * NANOSECONDS) / 1000), 6);
   }
 
-  toString(from = 0): string {
+  override toString(from = 0): string {
     return Buffer.from(this.u8.buffer, this.u8.byteOffset + from, this.pos - from).toString('latin1');
   }
 }

@@ -23,7 +23,6 @@ hosts:
   server:
     cpus: 1
     interfaces: { eth0: 10.0.0.2/24 }
-    setup: [ "tc qdisc replace dev eth0 root fq_codel" ]
     run: [ { script: "listen 5001\\naccept\\nrecvall\\nsend 1000\\nclose\\ncloselisten" } ]
 wires:
   - between: [client.eth0, server.eth0]
