@@ -11,7 +11,9 @@ const BYTES = 20_000;
 const INBOUND = 1;
 const TCP = 6;
 
+/** Connections choose their transmit queues by hashes of chance: with this seed each queue is chosen. */
 const topology = (queues: number, setup = ''): string => `
+seed: 3
 hosts:
   client:
     cpus: 8
