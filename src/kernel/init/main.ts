@@ -21,6 +21,7 @@ import { inet_twsk_deschedule_put } from '../net/ipv4/inet_timewait_sock.ts';
 import { ipv4_frags_exit_net } from '../net/ipv4/ip_fragment.ts';
 import { tcp_done } from '../net/ipv4/tcp_state.ts';
 import { register_qdisc } from '../net/sched/sch_api.ts';
+import { fq_qdisc_ops } from '../net/sched/sch_fq.ts';
 import { netem_qdisc_ops } from '../net/sched/sch_netem.ts';
 import { TCP_NEW_SYN_RECV, TCP_TIME_WAIT } from '../uapi/tcp.ts';
 
@@ -37,6 +38,7 @@ export function start_kernel(booted: Kernel, options: BootOptions): void {
   workqueue_init();
   net_dev_init(network);
   inet_init(network);
+  register_qdisc(network, fq_qdisc_ops);
   register_qdisc(network, netem_qdisc_ops);
   loopback_net_init(network);
   igb_init_module();

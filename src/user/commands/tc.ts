@@ -132,14 +132,41 @@ function readTime(word: string): number {
   return match === null || unit === undefined ? refuse('tc', word, 'a time such as 10ms') : Math.round(Number(match[1]) * unit);
 }
 
-/** Pairs of a name and a number, which may have a unit of size; `delay` is a time. */
+/** Options of fq that have no value. */
+const SWITCHES: Readonly<Record<string, readonly [option: string, on: boolean]>> = {
+  pacing: ['pacing', true],
+  nopacing: ['pacing', false],
+  horizon_drop: ['horizon_drop', true],
+  horizon_cap: ['horizon_drop', false],
+};
+const TIME_OPTIONS = ['horizon', 'refill_delay', 'timer_slack'];
+const RATE_OPTIONS = ['maxrate', 'low_rate_threshold'];
+const BITS: Readonly<Record<string, number>> = { '': 1, bit: 1, kbit: 1e3, mbit: 1e6, gbit: 1e9, bps: 8, kbps: 8e3, mbps: 8e6 };
+
+/** Bytes a second. */
+function readRate(word: string): number {
+  const match = /^(\d+(?:\.\d+)?)([a-z]*)$/i.exec(word);
+  const unit = BITS[match?.[2]?.toLowerCase() ?? 'none'];
+  return match === null || unit === undefined ? refuse('tc', word, 'a rate such as 10mbit') : Math.floor((Number(match[1]) * unit) / 8);
+}
+
+/** Pairs of a name and a number, which may have a unit of size; `delay` and fq's times are times, its rates rates. */
 function readOptions(words: Words): Record<string, unknown> {
   const options: Record<string, unknown> = {};
   while (words.more) {
     const name = words.take('an option');
+    if (SWITCHES[name] !== undefined) {
+      const [option, on] = SWITCHES[name];
+      options[option] = on;
+      continue;
+    }
     const word = words.take(`a value for ${name}`);
     if (name === 'delay' || name === 'latency') {
       options['delay'] = readTime(word);
+      continue;
+    }
+    if (TIME_OPTIONS.includes(name) || RATE_OPTIONS.includes(name)) {
+      options[name] = TIME_OPTIONS.includes(name) ? readTime(word) : readRate(word);
       continue;
     }
     const match = /^(\d+)([a-z]*)$/i.exec(word);
