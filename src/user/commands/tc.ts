@@ -112,13 +112,18 @@ function edit(verb: string, words: Words, out: Output): number {
   const options = readOptions(words);
   if (verb === 'change') return answer(changeQdisc(dev, parent, options), verb, out);
   if (verb === 'add' && occupied(dev, parent)) return answer(-errno.EEXIST, verb, out);
+  // One of the same kind stays, and only what is named changes.
+  const old = verb === 'replace' && handle === 0 ? ofUser(dev, parent) : null;
+  if (old?.ops.id === kind) return Object.keys(options).length === 0 ? 0 : answer(changeQdisc(dev, parent, options), verb, out);
   return answer(replaceQdisc(dev, parent, handle, kind, Object.keys(options).length > 0 ? options : null), verb, out);
 }
 
 /** Somebody's qdisc is there already: those that a device starts with have no handle. */
-function occupied(dev: net_device, parent: number): boolean {
-  if (parent === TC_H_ROOT) return dev.qdisc.handle !== 0;
-  return (qdisc_lookup(dev, parent)?.children[TC_H_MIN(parent) - 1]?.handle ?? 0) !== 0;
+const occupied = (dev: net_device, parent: number): boolean => ofUser(dev, parent) !== null;
+
+function ofUser(dev: net_device, parent: number): Qdisc | null {
+  const sch = parent === TC_H_ROOT ? dev.qdisc : qdisc_lookup(dev, parent)?.children[TC_H_MIN(parent) - 1];
+  return sch === undefined || sch.handle === 0 ? null : sch;
 }
 
 const SIZES: Readonly<Record<string, number>> = { '': 1, b: 1, k: 1024, kb: 1024, m: 1048576, mb: 1048576, p: 1 };

@@ -1,6 +1,7 @@
 /**
  * net/sched/sch_fq.c: what belongs to a flow of fq: its packets in the order of their departure times, its credit, and when its next packet may go.
  */
+import { WIDE } from '../../../sim/wide.ts';
 import type { sk_buff } from '../../include/linux/skbuff.ts';
 
 /** Where a flow is: on no list, waiting for its time, or on one of its band's lists. */
@@ -19,7 +20,7 @@ export class fq_flow {
   credit = 0;
   band = 0;
   /** Earliest departure of its next packet, ns; 0 before the first. */
-  time_next_packet = 0;
+  time_next_packet: number = WIDE;
   /** jiffies when it was emptied. */
   age = 0;
   readonly #packets: (sk_buff | null)[] = [];
