@@ -103,7 +103,8 @@ export function flood(spec: Flood): Account {
     readFileSync(join(outcome.directory, `${host}.dmesg.txt`), 'utf8')
       .trimEnd()
       .split('\n')
-      .filter((line) => !/^\[ {4}0\./.test(line))
+      // Neither from power-on to the start of the programs, nor when the driver is unloaded at the end.
+      .filter((line) => !/^\[ {4}0\.|: removed PHC on eth0$/.test(line))
       .map((line) => line.slice('[    1.000000] '.length));
   return {
     outcome,

@@ -294,7 +294,7 @@ export class sock {
   sk_txhash = WIDE;
   sk_napi_id = 0;
   /** Hash of received packets, for RFS. */
-  sk_rxhash = 0;
+  sk_rxhash = WIDE;
   /** SO_BUSY_POLL in µs, SO_PREFER_BUSY_POLL, and SO_BUSY_POLL_BUDGET (0: the default). */
   sk_ll_usec = 0;
   sk_prefer_busy_poll = false;

@@ -5,6 +5,7 @@
 import { this_cpu_ptr } from '../../current.ts';
 import { hash_32 } from '../../include/linux/hash.ts';
 import type { sk_buff } from '../../include/linux/skbuff.ts';
+import { ilog2 } from '../../include/linux/types.ts';
 import { skb_get_hash } from './flow_dissector.ts';
 
 const FLOW_LIMIT_HISTORY = 128;
@@ -18,7 +19,7 @@ export class sd_flow_limit {
   count = 0;
 
   constructor(table_len: number) {
-    this.log_buckets = Math.log2(table_len);
+    this.log_buckets = ilog2(table_len);
     this.buckets = new Uint8Array(table_len);
   }
 }

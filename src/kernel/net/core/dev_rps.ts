@@ -11,6 +11,7 @@ import { hash_32 } from '../../include/linux/hash.ts';
 import { reciprocal_scale } from '../../include/linux/jhash.ts';
 import type { net_device, softnet_data } from '../../include/linux/netdevice.ts';
 import { type sk_buff, skb_get_rx_queue, skb_reset_network_header, skb_rx_queue_recorded } from '../../include/linux/skbuff.ts';
+import { ilog2, roundup_pow_of_two } from '../../include/linux/types.ts';
 import type { net } from '../../include/net/net_namespace.ts';
 import { RPS_NO_CPU, type rps_dev_flow, rps_dev_flow_table } from '../../include/net/rps.ts';
 import { EINVAL } from '../../uapi/errno.ts';
@@ -86,14 +87,12 @@ function updateNeeded(network: net): void {
     network.core.rps_sock_flow_table !== null || network.dev_base.some((dev) => dev.rps_cpus.some((map) => map.length > 0));
 }
 
-const powerOfTwo = (count: number): number => 2 ** Math.ceil(Math.log2(count));
-
 /** net.core.rps_sock_flow_entries, rounded up to a power of two; 0 switches RFS off. */
 export function rps_sock_flow_sysctl(network: net, size: number): number {
   if (size > MAX_SOCK_FLOWS) return -EINVAL;
   const { core } = network;
-  const entries = size === 0 ? 0 : powerOfTwo(size);
-  core.rps_cpu_mask = powerOfTwo(network.kernel.percpu.length) - 1;
+  const entries = size === 0 ? 0 : roundup_pow_of_two(size);
+  core.rps_cpu_mask = roundup_pow_of_two(network.kernel.percpu.length) - 1;
   if (entries !== (core.rps_sock_flow_table?.length ?? 0))
     core.rps_sock_flow_table = entries === 0 ? null : new Uint32Array(entries).fill(RPS_NO_CPU);
   updateNeeded(network);
@@ -103,5 +102,5 @@ export function rps_sock_flow_sysctl(network: net, size: number): number {
 /** /sys/class/net/DEV/queues/rx-N/rps_flow_cnt, rounded up to a power of two. */
 export function setRpsFlowCount(dev: net_device, queue: number, count: number): void {
   while (dev.rps_flow_tables.length <= queue) dev.rps_flow_tables.push(null);
-  dev.rps_flow_tables[queue] = count === 0 ? null : new rps_dev_flow_table(Math.log2(powerOfTwo(count)));
+  dev.rps_flow_tables[queue] = count === 0 ? null : new rps_dev_flow_table(ilog2(roundup_pow_of_two(count)));
 }
