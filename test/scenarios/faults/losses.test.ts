@@ -93,7 +93,9 @@ it('TX hang: the transmit watchdog finds the queue stopped, the driver resets th
   expect(account.clientCard.tx_timeout_count).toBe(1);
   expect(account.sent).toBe(3020);
   expect(account.lost['client igb_clean_tx_ring: NOT_SPECIFIED']).toBeGreaterThan(10);
-  expect(account.lost['client __dev_xmit_skb: QDISC_DROP']).toBeGreaterThan(1000);
+  // Between the reset and the carrier's return there is no queue.
+  expect(account.lost['client __dev_xmit_skb: QDISC_DROP']).toBeGreaterThan(50);
+  expect(account.received).toBeGreaterThan(2500);
 });
 
 it('DMA fault on transmit: the IOMMU logs it, the queue stands still, the watchdog resets the card', () => {
