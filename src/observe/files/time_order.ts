@@ -40,10 +40,23 @@ export class TimeOrder {
     return ready;
   }
 
+  /** Moves only what is out of order: stretches of blocks that change places among themselves. */
   #copyInOrder(buf: Buffer, starts: readonly number[], order: readonly number[], limit: number): void {
-    if (this.#scratch.length < limit) this.#scratch = Buffer.allocUnsafeSlow(buf.length);
-    let to = 0;
-    for (const i of order) to += buf.copy(this.#scratch, to, starts[i]!, starts[i + 1] ?? limit);
-    this.#scratch.copy(buf, 0, 0, limit);
+    for (let first = 0; first < order.length; ) {
+      let last = order[first]!;
+      let end = first + 1;
+      for (; end <= last; end++) if (order[end]! > last) last = order[end]!;
+      if (end > first + 1) this.#copyStretch(buf, starts, order, first, end, limit);
+      first = end;
+    }
+  }
+
+  #copyStretch(buf: Buffer, starts: readonly number[], order: readonly number[], first: number, end: number, limit: number): void {
+    const from = starts[first]!;
+    const to = starts[end] ?? limit;
+    if (this.#scratch.length < to - from) this.#scratch = Buffer.allocUnsafeSlow(buf.length);
+    let at = 0;
+    for (let i = first; i < end; i++) at += buf.copy(this.#scratch, at, starts[order[i]!]!, starts[order[i]! + 1] ?? limit);
+    this.#scratch.copy(buf, from, 0, to - from);
   }
 }
