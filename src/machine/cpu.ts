@@ -38,22 +38,28 @@ export interface CallTracer {
 /** The CPU that executes the current instruction. Code below a step, a boot or a `runOn` may rely on it. */
 export let this_cpu: Cpu = null as unknown as Cpu;
 
+/**
+ * What the functions of `this_cpu` have charged since its clock was last put forward, and what each of them costs there. This is added to several dozen times
+ * a frame, and nothing is cheaper to add to than a small integer of an object that the compiler knows.
+ */
+const charges: { ns: number; costs: Int32Array } = { ns: 0, costs: new Int32Array(0) };
+
 export class Cpu {
   readonly id: number;
   readonly simulation: Simulation;
   readonly os: OperatingSystem;
   /** Cost in ns of each instrumented function, by id. */
-  readonly costs: Float64Array;
-  /** The CPU's own time, never behind the simulation's while it works. Integer ns. */
-  clock: Nanoseconds = WIDE;
+  readonly costs: Int32Array;
   /** Time spent by context: CPU_USER … CPU_IDLE. */
   readonly times = new Float64Array(5);
-  tracer: CallTracer | null = null;
   /** What executes it, if that is not its own. */
   processor: SharedProcessor | null = null;
 
   readonly #vectors: number[] = [];
   readonly #next: Timer;
+  #tracer: CallTracer | null = null;
+  /** Without `charges`. */
+  #clock: Nanoseconds = WIDE;
   #context = CPU_IDLE;
   #contextSince: Nanoseconds = WIDE;
   #stepping = false;
@@ -62,8 +68,41 @@ export class Cpu {
     this.simulation = simulation;
     this.os = os;
     this.id = id;
-    this.costs = costs;
+    this.costs = Int32Array.from(costs);
     this.#next = new Timer(`${name} cpu${id}`, () => this.#run());
+  }
+
+  /** The CPU's own time, never behind the simulation's while it works. Integer ns. */
+  get clock(): Nanoseconds {
+    return this === this_cpu ? this.#clock + charges.ns : this.#clock;
+  }
+
+  set clock(time: Nanoseconds) {
+    if (this === this_cpu) charges.ns = 0;
+    this.#clock = time;
+  }
+
+  /** From now on code runs on `cpu`. */
+  static #switchTo(cpu: Cpu): void {
+    if (this_cpu !== null) this_cpu.#settle();
+    this_cpu = cpu;
+    if (cpu !== null) charges.costs = cpu.costs;
+  }
+
+  /** Puts the clock forward by what functions have charged. */
+  #settle(): void {
+    this.#clock += charges.ns;
+    charges.ns = 0;
+  }
+
+  /** Who hears of the functions that run here. */
+  get tracer(): CallTracer | null {
+    return this.#tracer;
+  }
+
+  set tracer(tracer: CallTracer | null) {
+    this.#tracer = tracer;
+    if (tracer !== null) ftrace.enabled = true;
   }
 
   get context(): number {
@@ -132,13 +171,13 @@ export class Cpu {
     const outer = this_cpu;
     const wasStepping = this.#stepping;
     this.#enterStep();
-    this_cpu = this;
+    Cpu.#switchTo(this);
     const context = this.switchContext(CPU_SYSTEM);
     try {
       return work();
     } finally {
       this.switchContext(context);
-      this_cpu = outer;
+      Cpu.#switchTo(outer);
       this.#stepping = wasStepping;
       if (!wasStepping) this.kick();
     }
@@ -147,7 +186,7 @@ export class Cpu {
   /** Looks at the machine from this CPU as it is now: what kernel functions charge meanwhile is given back, and no tracer hears of them. */
   observe<T>(look: () => T): T {
     const [outer, clock, tracer] = [this_cpu, this.clock, this.tracer];
-    this_cpu = this;
+    Cpu.#switchTo(this);
     this.tracer = null;
     if (clock < this.simulation.now) this.clock = this.simulation.now;
     try {
@@ -155,7 +194,7 @@ export class Cpu {
     } finally {
       this.clock = clock;
       this.tracer = tracer;
-      this_cpu = outer;
+      Cpu.#switchTo(outer);
     }
   }
 
@@ -176,8 +215,9 @@ export class Cpu {
       return;
     }
     this.#enterStep();
-    this_cpu = this;
+    Cpu.#switchTo(this);
     for (let start = this.clock; this.#step(); start = this.clock) {
+      this.#settle();
       if (this.processor !== null) this.processor.settle(this, start);
       if (this.simulation.now === this.clock || this.simulation.advanceIfQuiet(this.clock)) continue;
       this.#stepping = false;
@@ -225,18 +265,30 @@ export class SharedProcessor {
 }
 
 /**
+ * Is there a tracer on any CPU? The field of a constant object that nobody has ever changed is a constant to the optimizing compiler: as long as nobody
+ * traces functions, what asks for it below leaves no instruction behind.
+ */
+const ftrace = { enabled: false };
+
+/**
  * Entry of a kernel function. Nobody writes these calls: they are put at the head and at every return of the functions that have a row
  * in the cost table, when the sources are built (tools/fentry.mjs), as gcc does for the real ftrace.
  */
 export function fentry(id: number): void {
-  const cpu = this_cpu;
-  cpu.clock += cpu.costs[id]!;
-  if (cpu.tracer !== null) cpu.tracer.enter(cpu, id);
+  charges.ns += charges.costs[id]!;
+  if (ftrace.enabled) enter(id);
 }
 
 /** Exit of a kernel function; hands through the value it returns. */
 export function fexit<T>(id: number, value: T): T {
-  const cpu = this_cpu;
-  if (cpu.tracer !== null) cpu.tracer.exit(cpu, id);
+  if (ftrace.enabled) exit(id);
   return value;
+}
+
+function enter(id: number): void {
+  this_cpu.tracer?.enter(this_cpu, id);
+}
+
+function exit(id: number): void {
+  this_cpu.tracer?.exit(this_cpu, id);
 }
