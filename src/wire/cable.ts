@@ -35,6 +35,10 @@ export interface CableCounters {
   delayed: number;
 }
 
+/** What becomes of frames on a cable that has been pulled. */
+const UNPLUGGED = new Fate();
+UNPLUGGED.lost = true;
+
 /** A frame under way. Slots are used again. */
 class Flight {
   frame: Frame | null = null;
@@ -104,8 +108,8 @@ export class CableEnd implements WireEnd {
   send(frame: Frame, time: Nanoseconds): Nanoseconds {
     const start = time > this.#freeAt ? time : this.#freeAt;
     if (!this.cable.up) {
-      this.counters.lost++;
-      this.cable.frames.release(frame);
+      this.#observe(frame, start, UNPLUGGED);
+      this.#lose(frame);
       return start;
     }
     const bytes = PREAMBLE_BYTES + (frame.length > MIN_FRAME ? frame.length : MIN_FRAME) + FCS_BYTES;
@@ -149,19 +153,23 @@ export class CableEnd implements WireEnd {
       const next = this.#ring[this.#head]!;
       this.#simulation.at(next.departure + this.#delayNs, this.#arrival);
     }
-    if (this.cable.observers.length > 0) this.#observe(frame, flight);
+    if (this.cable.observers.length > 0) this.#observe(frame, flight.departure, this.cable.up ? flight.fate : UNPLUGGED);
     if (this.#impairer === null) this.#deliver(frame);
     else this.#deliverImpaired(frame, flight.fate);
   }
 
-  #observe(frame: Frame, flight: Flight): void {
-    for (const observer of this.cable.observers) observer.frame(this, frame, flight.departure, flight.fate);
+  #observe(frame: Frame, departure: Nanoseconds, fate: Fate): void {
+    for (const observer of this.cable.observers) observer.frame(this, frame, departure, fate);
+  }
+
+  #lose(frame: Frame): void {
+    this.counters.lost++;
+    this.cable.frames.release(frame);
   }
 
   #deliverImpaired(frame: Frame, fate: Fate): void {
     if (fate.lost) {
-      this.counters.lost++;
-      this.cable.frames.release(frame);
+      this.#lose(frame);
       return;
     }
     if (fate.corrupt) this.#damage(frame, fate.bit);
@@ -191,10 +199,8 @@ export class CableEnd implements WireEnd {
 
   #deliver(frame: Frame): void {
     const port = this.peer.port;
-    if (port === null || !this.cable.up) {
-      this.counters.lost++;
-      this.cable.frames.release(frame);
-    } else port.receive(frame);
+    if (port === null || !this.cable.up) this.#lose(frame);
+    else port.receive(frame);
   }
 
   #growRing(): void {

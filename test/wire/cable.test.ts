@@ -51,6 +51,22 @@ describe('a cable', () => {
     expect([a.rate, b.rate]).toEqual([0, 0]);
   });
 
+  it('loses what is under way or sent while it is pulled, and tells its observers', () => {
+    const { simulation, wire, b, pool, send } = cable();
+    const seen: [number, number, boolean][] = [];
+    wire.observers.push({ frame: (_from, frame, time, fate) => seen.push([frame.id, time, fate.lost]) });
+    send(1);
+    simulation.run(1526 * 8 + 999);
+    wire.setLink(false);
+    simulation.run(20_000);
+    send(1);
+    expect(seen).toEqual([
+      [1, 1526 * 8, true],
+      [1, 20_000, true],
+    ]);
+    expect([b.arrivals, wire.ends[0].counters.lost, pool.live]).toEqual([[], 2, 0]);
+  });
+
   it('delivers after preamble, frame, FCS and delay; the next frame waits for the gap', () => {
     const { simulation, b, send } = cable();
     send(2);

@@ -1,4 +1,4 @@
-/** Commands that need no file of their own: true, false, echo, sleep, cat, head, grep, date, dmesg, uptime, hostname. */
+/** Commands that need no file of their own: true, false, echo, sleep, cat, grep, date, dmesg, uptime, hostname. */
 import { kernel } from '../../kernel/current.ts';
 import { readProcFile } from '../../kernel/fs/proc/root.ts';
 import type { Sleeping } from '../../kernel/include/linux/sched.ts';

@@ -4,10 +4,10 @@
  * → `kfree_skbmem` or the NAPI cache of this CPU.
  *
  * The file is cut by what is done to a buffer:
- * - skbuff.ts: skb_init, __alloc_skb, alloc_skb, alloc_skb_fclone, netdev_alloc_skb, napi_alloc_skb, build_skb, napi_build_skb, skb_clone,
- *   __copy_skb_header, skb_share_check, skb_morph, kfree_skb, kfree_skb_reason, sk_skb_reason_drop, kfree_skb_list, kfree_skb_list_reason, consume_skb,
+ * - skbuff.ts: skb_init, __alloc_skb, alloc_skb, alloc_skb_fclone, netdev_alloc_skb, napi_alloc_skb, build_skb, napi_build_skb, kfree_skb, kfree_skb_reason, sk_skb_reason_drop, kfree_skb_list, kfree_skb_list_reason, consume_skb,
  *   napi_consume_skb, __kfree_skb, __napi_kfree_skb, napi_skb_free_stolen_head, kfree_skb_partial, skb_queue_purge, skb_queue_purge_reason,
  *   skb_attempt_defer_free, skb_defer_free_flush
+ * - skbuff_clone.ts: skb_clone, __copy_skb_header, skb_share_check, skb_morph, skb_clone_frags
  * - skbuff_reshape.ts: pskb_expand_head, skb_cow, skb_cow_head, skb_realloc_headroom, skb_copy, skb_copy_expand, pskb_copy, skb_unshare, skb_unclone,
  *   pskb_may_pull, pskb_may_pull_reason, pskb_network_may_pull, pskb_pull, __pskb_pull_tail, pskb_trim, ___pskb_trim, skb_trim, __skb_trim, skb_linearize,
  *   skb_pad, skb_put_padto, skb_condense, skb_expand_head, skb_unclone_keeptruesize, skb_header_pointer
@@ -30,10 +30,8 @@ import { kernel, smp_processor_id, this_cpu_ptr, trace } from '../../current.ts'
 import type { net_device, softnet_data } from '../../include/linux/netdevice.ts';
 import {
   __skb_dequeue,
-  copyFrag,
   NET_IP_ALIGN,
   NET_SKB_PAD,
-  SKB_FCLONE_CLONE,
   SKB_FCLONE_ORIG,
   SKB_FCLONE_UNAVAILABLE,
   SKB_HEAD_ALIGN,
@@ -45,16 +43,15 @@ import {
   type sk_buff_head,
   skb_orphan,
   skb_reserve,
-  skb_shared,
   skb_shared_info,
   skb_unref,
 } from '../../include/linux/skbuff.ts';
 import { GFP_ATOMIC, type gfp_t } from '../../include/linux/types.ts';
 import { SKB_CONSUMED, SKB_DROP_REASON_NOT_SPECIFIED, SKB_DROP_REASON_QUEUE_PURGE } from '../../include/net/dropreason.ts';
-import { dst_clone, skb_dst_drop } from '../../include/net/dst.ts';
+import { skb_dst_drop } from '../../include/net/dst.ts';
 import type { sock } from '../../include/net/sock.ts';
 import type { Kernel } from '../../kernel.ts';
-import { get_page, type page, put_page } from '../../mm/page_alloc.ts';
+import { type page, put_page } from '../../mm/page_alloc.ts';
 import { lastFragOffset, page_frag_alloc, page_frag_free } from '../../mm/page_frag_cache.ts';
 import {
   __kmalloc_node_track_caller_noprof,
@@ -290,137 +287,6 @@ export function clearShinfo(shinfo: skb_shared_info): void {
   shinfo.flags = 0;
 }
 
-/* Clones */
-
-/** Another sk_buff on the same data. */
-export function skb_clone(skb: sk_buff, _gfp: gfp_t): sk_buff | null {
-  const caches = kernel().skb;
-  let clone: sk_buff;
-  if (skb.fclone === SKB_FCLONE_ORIG && skb.fclone_ref === 1) {
-    clone = skb.fclonePeer!;
-    skb.fclone_ref = 2;
-    clone.fclone = SKB_FCLONE_CLONE;
-  } else {
-    clone = kmem_cache_alloc_noprof(caches.skbuff_cache);
-    clone.fclone = SKB_FCLONE_UNAVAILABLE;
-  }
-  caches.live++;
-  kernel().copies.clones++;
-  return __skb_clone(clone, skb);
-}
-
-/** `n` shares the data of `skb` and nothing else: no owner, no queue. */
-function __skb_clone(n: sk_buff, skb: sk_buff): sk_buff {
-  n.next = n.prev = null;
-  n.list = null;
-  n.sk = null;
-  __copy_skb_header(n, skb);
-  shareData(n, skb);
-  n.cloned = true;
-  n.nohdr = false;
-  n.peeked = false;
-  n.destructor = null;
-  n.users = 1;
-  n.live = true;
-  skb.shinfo.dataref++;
-  skb.cloned = true;
-  return n;
-}
-
-function shareData(n: sk_buff, skb: sk_buff): void {
-  n.len = skb.len;
-  n.data_len = skb.data_len;
-  n.mac_len = skb.mac_len;
-  n.mem = skb.mem;
-  n.head = skb.head;
-  n.data = skb.data;
-  n.tail = skb.tail;
-  n.end = skb.end;
-  n.headObject = skb.headObject;
-  n.headPage = skb.headPage;
-  n.head_frag = skb.head_frag;
-  n.pfmemalloc = skb.pfmemalloc;
-  n.pp_recycle = skb.pp_recycle;
-  n.shinfo = skb.shinfo;
-  n.truesize = skb.truesize;
-  n.alloc_cpu = skb.alloc_cpu;
-}
-
-/** All that says what the packet is; not its data, lengths, owner or links. */
-export function __copy_skb_header(n: sk_buff, old: sk_buff): void {
-  n.tstamp = old.tstamp;
-  n.tstamp_type = old.tstamp_type;
-  n.skb_mstamp_ns = old.skb_mstamp_ns;
-  n.dev = old.dev;
-  n.tcp.copyFrom(old.tcp);
-  n.ip_opt_len = old.ip_opt_len;
-  n.ip_flags = old.ip_flags;
-  n.ip_frag_max_size = old.ip_frag_max_size;
-  n.qdisc_pkt_len = old.qdisc_pkt_len;
-  n.qdisc_cb_time = old.qdisc_cb_time;
-  n.dropcount = old.dropcount;
-  n.exterr = old.exterr;
-  n._skb_refdst = old.dstNoref ? old._skb_refdst : dst_clone(old._skb_refdst);
-  n.dstNoref = old.dstNoref;
-  n.slow_gro = old.slow_gro || old._skb_refdst !== null;
-  n.queue_mapping = old.queue_mapping;
-  n.mac_header = old.mac_header;
-  n.network_header = old.network_header;
-  n.transport_header = old.transport_header;
-  n.protocol = old.protocol;
-  n.pkt_type = old.pkt_type;
-  n.priority = old.priority;
-  n.mark = old.mark;
-  copyOffloadState(n, old);
-  copyFlags(n, old);
-  n.packetId = old.packetId;
-  n.mergedIds = old.mergedIds;
-}
-
-function copyOffloadState(n: sk_buff, old: sk_buff): void {
-  n.ip_summed = old.ip_summed;
-  n.csum = old.csum;
-  n.csum_start = old.csum_start;
-  n.csum_offset = old.csum_offset;
-  n.csum_level = old.csum_level;
-  n.csum_valid = old.csum_valid;
-  n.hash = old.hash;
-  n.l4_hash = old.l4_hash;
-  n.sw_hash = old.sw_hash;
-  n.napi_id = old.napi_id;
-  n.skb_iif = old.skb_iif;
-  n.vlan_proto = old.vlan_proto;
-  n.vlan_tci = old.vlan_tci;
-  n.vlan_present = old.vlan_present;
-}
-
-function copyFlags(n: sk_buff, old: sk_buff): void {
-  n.ooo_okay = old.ooo_okay;
-  n.xmit_more = old.xmit_more;
-  n.dst_pending_confirm = old.dst_pending_confirm;
-  n.decrypted = old.decrypted;
-  n.ignore_df = old.ignore_df;
-  n.wifi_acked = old.wifi_acked;
-  n.redirected = old.redirected;
-  n.remcsum_offload = old.remcsum_offload;
-}
-
-/** The caller's own sk_buff: a clone if others hold this one. Null without memory, and then the reference is gone. */
-export function skb_share_check(skb: sk_buff, gfp: gfp_t): sk_buff | null {
-  if (!skb_shared(skb)) return skb;
-  const own = skb_clone(skb, gfp);
-  if (own !== null) consume_skb(skb, 'skb_share_check');
-  else kfree_skb(skb, 'skb_share_check');
-  return own;
-}
-
-/** `dst` drops what it holds and becomes a clone of `src`. */
-export function skb_morph(dst: sk_buff, src: sk_buff): sk_buff {
-  skb_release_head_state(dst);
-  skb_release_data(dst, SKB_CONSUMED);
-  return __skb_clone(dst, src);
-}
-
 /* Release */
 
 export function kfree_skb(skb: sk_buff | null, location = ''): void {
@@ -645,14 +511,4 @@ export function skb_defer_free_flush(softnet: softnet_data): void {
     napi_consume_skb(skb, 1, 'skb_defer_free_flush');
     skb = next;
   }
-}
-
-/** Fragments of `from` also belong to `to`, which gets references of its own. */
-export function skb_clone_frags(to: skb_shared_info, from: skb_shared_info): void {
-  for (let i = 0; i < from.nr_frags; i++) {
-    const frag = from.frags[i]!;
-    copyFrag(to, i, frag);
-    get_page(frag.page);
-  }
-  to.nr_frags = from.nr_frags;
 }

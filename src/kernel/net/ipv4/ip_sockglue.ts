@@ -20,7 +20,8 @@ import { EAGAIN, EINVAL, ENOPROTOOPT, ENOTCONN, EOPNOTSUPP } from '../../uapi/er
 import * as ip from '../../uapi/in.ts';
 import { AF_INET, MSG_ERRQUEUE, MSG_TRUNC, SOCK_RAW, SOCK_STREAM, SOL_IP, SOL_SOCKET } from '../../uapi/socket.ts';
 import { skb_copy_datagram_msg } from '../core/datagram.ts';
-import { alloc_skb, consume_skb, kfree_skb, skb_clone } from '../core/skbuff.ts';
+import { alloc_skb, consume_skb, kfree_skb } from '../core/skbuff.ts';
+import { skb_clone } from '../core/skbuff_clone.ts';
 import { sock_dequeue_err_skb, sock_queue_err_skb } from '../core/skbuff_errqueue.ts';
 import { __sock_cmsg_send, sock_recv_timestamp } from '../core/sock_cmsg.ts';
 import { sk_dst_reset } from '../core/sock_dst.ts';

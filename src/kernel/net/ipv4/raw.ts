@@ -52,8 +52,9 @@ import {
 } from '../../uapi/in.ts';
 import { AF_INET, AF_UNSPEC, MSG_DONTWAIT, MSG_MORE, MSG_OOB, SIOCINQ, SIOCOUTQ, SOL_RAW } from '../../uapi/socket.ts';
 import { TCP_CLOSE, TCP_ESTABLISHED } from '../../uapi/tcp.ts';
-import { kfree_skb_reason, skb_clone } from '../core/skbuff.ts';
+import { kfree_skb_reason } from '../core/skbuff.ts';
 import { copyFromUser } from '../core/skbuff_bits.ts';
+import { skb_clone } from '../core/skbuff_clone.ts';
 import { sk_error_report } from '../core/sock_callbacks.ts';
 import { skb_setup_tx_timestamp } from '../core/sock_cmsg.ts';
 import { sk_dst_reset } from '../core/sock_dst.ts';

@@ -32,7 +32,7 @@ import {
   LINUX_MIB_TCPFASTOPENPASSIVEFAIL,
 } from '../../uapi/snmp.ts';
 import { reqsk_put } from '../core/request_sock.ts';
-import { skb_clone } from '../core/skbuff.ts';
+import { skb_clone } from '../core/skbuff_clone.ts';
 import { sk_forced_mem_schedule, skb_set_owner_r } from '../core/sock.ts';
 import { TCP_FASTOPEN_COOKIE_SIZE, tcp_fastopen_get_ctx, tcp_fastopen_no_cookie } from './tcp_fastopen.ts';
 import { tcp_fin } from './tcp_input_fin.ts';

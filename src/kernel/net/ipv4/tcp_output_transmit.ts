@@ -53,7 +53,7 @@ import { tcp_jiffies32 } from '../../kernel/time/timer.ts';
 import { ENOBUFS } from '../../uapi/errno.ts';
 import { tcphdr } from '../../uapi/in.ts';
 import { LINUX_MIB_TCPACKCOMPRESSED, TCP_MIB_OUTSEGS } from '../../uapi/snmp.ts';
-import { skb_clone } from '../core/skbuff.ts';
+import { skb_clone } from '../core/skbuff_clone.ts';
 import { pskb_copy } from '../core/skbuff_reshape.ts';
 import { sk_gso_disable, skb_set_dst_pending_confirm } from '../core/sock_dst.ts';
 import { __sock_put } from '../core/sock_life.ts';

@@ -34,10 +34,10 @@ import {
   napi_build_skb,
   napi_consume_skb,
   skb_attempt_defer_free,
-  skb_clone,
   skb_defer_free_flush,
 } from '../../../../src/kernel/net/core/skbuff.ts';
 import { skb_checksum, skb_copy_bits, skb_store_bits } from '../../../../src/kernel/net/core/skbuff_bits.ts';
+import { skb_clone } from '../../../../src/kernel/net/core/skbuff_clone.ts';
 import {
   pskb_copy,
   pskb_expand_head,
