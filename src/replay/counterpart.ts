@@ -5,6 +5,7 @@
  * A segment that acknowledges what our host has not sent yet waits for it, and all later ones with it. Only TCP connections are adapted; other packets go
  * as they are, with the host's MAC address, so the topology's IPv4 addresses must be those of the capture.
  */
+import { CaptureDamage } from '../observe/files/capture_errors.ts';
 import type { CaptureReader } from '../observe/files/captured_packet.ts';
 import { Timer } from '../sim/event_queue.ts';
 import { NSEC_PER_SEC } from '../sim/time.ts';
@@ -44,7 +45,7 @@ export class Counterpart implements Guest, Port {
   readonly unplugged: string;
   readonly counters: ReplayCounters & { held: number } = { read: 0, injected: 0, tooLong: 0, otherLinkType: 0, cutShort: 0, held: 0 };
   /** What is wrong with the capture, once the reader has come to it. */
-  damage: Error | null = null;
+  damage: CaptureDamage | null = null;
   done = false;
   readonly #reader: CaptureReader;
   readonly #options: CounterpartOptions;
@@ -160,7 +161,8 @@ export class Counterpart implements Guest, Port {
       try {
         packet = this.#reader.next();
       } catch (error) {
-        this.damage = error as Error;
+        if (!(error instanceof CaptureDamage)) throw error;
+        this.damage = error;
       }
       if (packet === null) return null;
       this.counters.read++;

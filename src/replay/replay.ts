@@ -3,6 +3,7 @@
  * of whatever the topology has at the other end of that interface's wire.
  */
 
+import { CaptureDamage } from '../observe/files/capture_errors.ts';
 import type { CaptureReader } from '../observe/files/capture_reader.ts';
 import type { CapturedPacket } from '../observe/files/captured_packet.ts';
 import { Timer } from '../sim/event_queue.ts';
@@ -45,7 +46,7 @@ export class Replay implements Guest, Port {
   readonly unplugged: string;
   readonly counters: ReplayCounters = { read: 0, injected: 0, tooLong: 0, otherLinkType: 0, cutShort: 0 };
   /** What is wrong with the capture, once the reader has come to it. */
-  damage: Error | null = null;
+  damage: CaptureDamage | null = null;
   done = false;
   readonly #reader: CaptureReader;
   readonly #options: ReplayOptions;
@@ -95,7 +96,8 @@ export class Replay implements Guest, Port {
     try {
       this.#packet = this.#reader.next();
     } catch (error) {
-      this.damage = error as Error;
+      if (!(error instanceof CaptureDamage)) throw error;
+      this.damage = error;
       this.#packet = null;
     }
     if (this.#packet === null) {
