@@ -5,18 +5,17 @@
  * A segment that acknowledges what our host has not sent yet waits for it, and all later ones with it. Only TCP connections are adapted; other packets go
  * as they are, with the host's MAC address, so the topology's IPv4 addresses must be those of the capture.
  */
-import { CaptureDamage } from '../observe/files/capture_errors.ts';
+import type { CaptureDamage } from '../observe/files/capture_errors.ts';
 import type { CaptureReader } from '../observe/files/captured_packet.ts';
 import { Timer } from '../sim/event_queue.ts';
 import { NSEC_PER_SEC } from '../sim/time.ts';
 import { type Network, START_NS } from '../topology/network.ts';
 import type { Guest } from '../topology/run.ts';
 import type { CableEnd } from '../wire/cable.ts';
-import { type Frame, MIN_FRAME } from '../wire/frame.ts';
+import type { Frame } from '../wire/frame.ts';
 import type { Port } from '../wire/port.ts';
+import { CaptureFrames, newReplayCounters, type ReplayCounters } from './capture_frames.ts';
 import { Conversation } from './conversation.ts';
-import { ethernetLength, writeEthernet } from './link_types.ts';
-import type { ReplayCounters } from './replay.ts';
 import { ACK, SYN, TcpSegment } from './tcp_segment.ts';
 
 export interface CounterpartOptions {
@@ -28,8 +27,6 @@ export interface CounterpartOptions {
   readonly startNs?: number;
 }
 
-/** Longest Ethernet frame. */
-const LONGEST_FRAME = 9728;
 /** The first frame comes when the topology's programs have had time to listen. */
 const LEAD_NS = 10_000_000;
 /** How long after the last frame the host may still answer. */
@@ -43,11 +40,9 @@ const ARP_REPLY = 2;
 export class Counterpart implements Guest, Port {
   readonly name = 'counterpart';
   readonly unplugged: string;
-  readonly counters: ReplayCounters & { held: number } = { read: 0, injected: 0, tooLong: 0, otherLinkType: 0, cutShort: 0, held: 0 };
-  /** What is wrong with the capture, once the reader has come to it. */
-  damage: CaptureDamage | null = null;
+  readonly counters: ReplayCounters & { held: number } = { ...newReplayCounters(), held: 0 };
   done = false;
-  readonly #reader: CaptureReader;
+  readonly #capture: CaptureFrames;
   readonly #options: CounterpartOptions;
   readonly #timer = new Timer('counterpart', () => this.#due());
   readonly #conversations: Conversation[] = [];
@@ -68,9 +63,14 @@ export class Counterpart implements Guest, Port {
   #origin = -1;
 
   constructor(reader: CaptureReader, options: CounterpartOptions) {
-    this.#reader = reader;
+    this.#capture = new CaptureFrames(reader, this.counters);
     this.#options = options;
     this.unplugged = options.to;
+  }
+
+  /** What is wrong with the capture, once the reader has come to it. */
+  get damage(): CaptureDamage | null {
+    return this.#capture.damage;
   }
 
   start(network: Network): void {
@@ -155,30 +155,14 @@ export class Counterpart implements Guest, Port {
 
   /** The next packet of the capture as a frame; null at its end. */
   #read(): Frame | null {
-    const { frames } = this.#network;
-    for (;;) {
-      let packet = null;
-      try {
-        packet = this.#reader.next();
-      } catch (error) {
-        if (!(error instanceof CaptureDamage)) throw error;
-        this.damage = error;
-      }
-      if (packet === null) return null;
-      this.counters.read++;
-      const length = ethernetLength(packet);
-      if (length < 0) this.counters.otherLinkType++;
-      else if (length > LONGEST_FRAME) this.counters.tooLong++;
-      else {
-        if (packet.captured < packet.original) this.counters.cutShort++;
-        this.#firstTime ??= packet.timeNs;
-        this.#time = Number(packet.timeNs - this.#firstTime);
-        const frame = frames.take(Math.max(length, MIN_FRAME));
-        frame.u8.fill(0, frame.start, frame.start + frame.length);
-        writeEthernet(packet, frame.u8, frame.start);
-        return frame;
-      }
+    for (let packet = this.#capture.next(); packet !== null; packet = this.#capture.next()) {
+      const frame = this.#capture.toFrame(packet, this.#network.frames);
+      if (frame === null) continue;
+      this.#firstTime ??= packet.timeNs;
+      this.#time = Number(packet.timeNs - this.#firstTime);
+      return frame;
     }
+    return null;
   }
 
   /** Waits for the frame's time. A capture that begins with the peer begins by itself. */

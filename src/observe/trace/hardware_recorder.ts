@@ -1,6 +1,8 @@
 /** Puts frames at NICs and on wires, and the fill of the descriptor rings, into the trace. */
 import type { IgbDevice } from '../../hw/igb/igb_device.ts';
 import type { DropReason, NicObserver } from '../../hw/igb/observer.ts';
+import type { TraceEvent } from '../../kernel/trace/trace_event.ts';
+import type { TraceRecord } from '../../kernel/trace/trace_record.ts';
 import type { Cable, CableEnd, CableObserver } from '../../wire/cable.ts';
 import { FCS_BYTES, type Frame, MIN_FRAME, PREAMBLE_BYTES } from '../../wire/frame.ts';
 import type { Fate } from '../../wire/impairment.ts';
@@ -21,10 +23,7 @@ export class NicTrace implements NicObserver {
   }
 
   transmitted(frame: Frame, queue: number, time: number, descriptorIndex: number): void {
-    const record = this.#recorder.beginHardware(nicTransmit, time);
-    record.packet(frame.id, 1);
-    record.text(this.#name);
-    record.u32(queue);
+    const record = this.#begin(nicTransmit, time, frame, queue);
     record.u32(descriptorIndex);
     record.u32(frame.length);
     this.#recorder.endHardware();
@@ -33,10 +32,7 @@ export class NicTrace implements NicObserver {
   }
 
   received(frame: Frame, queue: number, time: number, rssHash: number, dropped: DropReason | null): void {
-    const record = this.#recorder.beginHardware(nicReceive, time);
-    record.packet(frame.id, 1);
-    record.text(this.#name);
-    record.u32(queue);
+    const record = this.#begin(nicReceive, time, frame, queue);
     record.u32(frame.length);
     record.u32(rssHash);
     record.text(dropped ?? '');
@@ -44,10 +40,7 @@ export class NicTrace implements NicObserver {
   }
 
   stored(frame: Frame, queue: number, time: number, descriptorIndex: number): void {
-    const record = this.#recorder.beginHardware(nicStore, time);
-    record.packet(frame.id, 1);
-    record.text(this.#name);
-    record.u32(queue);
+    const record = this.#begin(nicStore, time, frame, queue);
     record.u32(descriptorIndex);
     record.u32(frame.length);
     this.#recorder.endHardware();
@@ -56,14 +49,20 @@ export class NicTrace implements NicObserver {
   }
 
   discarded(frame: Frame, queue: number, time: number, reason: DropReason): void {
-    const record = this.#recorder.beginHardware(nicReceive, time);
-    record.packet(frame.id, 1);
-    record.text(this.#name);
-    record.u32(queue);
+    const record = this.#begin(nicReceive, time, frame, queue);
     record.u32(frame.length);
     record.u32(0);
     record.text(reason);
     this.#recorder.endHardware();
+  }
+
+  /** What events about a frame at one of the card's queues begin with. */
+  #begin(event: TraceEvent, time: number, frame: Frame, queue: number): TraceRecord {
+    const record = this.#recorder.beginHardware(event, time);
+    record.packet(frame.id, 1);
+    record.text(this.#name);
+    record.u32(queue);
+    return record;
   }
 
   #ring(name: string, queue: number, time: number, used: number, size: number): void {

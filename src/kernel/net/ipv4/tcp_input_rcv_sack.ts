@@ -55,11 +55,12 @@ export function tcp_send_dupack(sk: sock, skb: sk_buff): void {
   tcp_send_ack(sk);
 }
 
-/** Sends the ACK that was held back. */
+/** Sends the ACK that stands for those that were compressed. */
 export function tcp_sack_compress_send_ack(sk: sock): void {
   const tp = tcp_sk(sk);
   if (tp.compressed_ack === 0) return;
   if (hrtimer_try_to_cancel(tp.compressed_ack_timer) === 1) __sock_put(sk);
+  // The one that is sent is not one that was saved.
   NET_ADD_STATS(sock_net(sk), LINUX_MIB_TCPACKCOMPRESSED, tp.compressed_ack - 1);
   tp.compressed_ack = 0;
   tcp_send_ack(sk);

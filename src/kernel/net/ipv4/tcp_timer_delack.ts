@@ -7,15 +7,16 @@ import {
   inet_csk_exit_pingpong_mode,
   inet_csk_in_pingpong_mode,
 } from '../../include/net/inet_sock.ts';
-import { __NET_INC_STATS, NET_ADD_STATS } from '../../include/net/net_namespace.ts';
+import { __NET_INC_STATS } from '../../include/net/net_namespace.ts';
 import { type sock, sock_hold, sock_net, sock_owned_by_user } from '../../include/net/sock.ts';
 import { TCP_ATO_MIN } from '../../include/net/tcp.ts';
-import { HRTIMER_NORESTART, hrtimer_try_to_cancel } from '../../kernel/time/hrtimer.ts';
+import { HRTIMER_NORESTART } from '../../kernel/time/hrtimer.ts';
 import { jiffies } from '../../kernel/time/timer.ts';
-import { LINUX_MIB_DELAYEDACKLOCKED, LINUX_MIB_DELAYEDACKS, LINUX_MIB_TCPACKCOMPRESSED } from '../../uapi/snmp.ts';
+import { LINUX_MIB_DELAYEDACKLOCKED, LINUX_MIB_DELAYEDACKS } from '../../uapi/snmp.ts';
 import { TCPF_CLOSE, TCPF_LISTEN } from '../../uapi/tcp.ts';
 import { sk_reset_timer } from '../core/sock_callbacks.ts';
-import { __sock_put, sock_put } from '../core/sock_life.ts';
+import { sock_put } from '../core/sock_life.ts';
+import { tcp_sack_compress_send_ack } from './tcp_input_rcv_sack.ts';
 import { tcp_mstamp_refresh, tcp_send_ack } from './tcp_output.ts';
 
 /** The delay is over: the ACK goes. It was too short (or the dialogue has ended): adapts it. */
@@ -44,17 +45,6 @@ export function tcp_delack_timer_handler(sk: sock): void {
   tcp_mstamp_refresh(tp);
   tcp_send_ack(sk);
   __NET_INC_STATS(sock_net(sk), LINUX_MIB_DELAYEDACKS);
-}
-
-/** net/ipv4/tcp_input.c: sends the ACK that stands for those that were compressed. */
-export function tcp_sack_compress_send_ack(sk: sock): void {
-  const tp = tcp_sk(sk);
-  if (tp.compressed_ack === 0) return;
-  if (hrtimer_try_to_cancel(tp.compressed_ack_timer) === 1) __sock_put(sk);
-  // The one that is sent is not one that was saved.
-  NET_ADD_STATS(sock_net(sk), LINUX_MIB_TCPACKCOMPRESSED, tp.compressed_ack - 1);
-  tp.compressed_ack = 0;
-  tcp_send_ack(sk);
 }
 
 export function tcp_delack_timer(sk: sock): void {

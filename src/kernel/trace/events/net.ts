@@ -1,6 +1,16 @@
 /** include/trace/events/net.h */
 import type { sk_buff } from '../../include/linux/skbuff.ts';
 import type { EventSource, EventTable } from '../trace_event.ts';
+import type { TraceRecord } from '../trace_record.ts';
+
+/** Writes VLAN_FIELDS. */
+function putVlan(record: TraceRecord, skb: sk_buff): void {
+  record.bool(skb.vlan_present);
+  record.u16(skb.vlan_proto);
+  record.u16(skb.vlan_tci);
+  record.u16(skb.protocol);
+  record.u8Field(skb.ip_summed);
+}
 
 const skbEvent: EventSource<[skb: sk_buff]> = {
   fields: 'void * skbaddr; unsigned int len; __data_loc char[] name',
@@ -34,11 +44,7 @@ const entry: EventSource<[skb: sk_buff]> = {
     record.u32(skb.napi_id);
     record.u16(skb.queue_mapping);
     record.skb(skb);
-    record.bool(skb.vlan_present);
-    record.u16(skb.vlan_proto);
-    record.u16(skb.vlan_tci);
-    record.u16(skb.protocol);
-    record.u8Field(skb.ip_summed);
+    putVlan(record, skb);
     record.u32(skb.hash);
     record.bool(skb.l4_hash);
     record.u32(skb.len);
@@ -101,11 +107,7 @@ export const net_events: EventTable = {
       record.text(dev.name);
       record.u16(skb.queue_mapping);
       record.skb(skb);
-      record.bool(skb.vlan_present);
-      record.u16(skb.vlan_proto);
-      record.u16(skb.vlan_tci);
-      record.u16(skb.protocol);
-      record.u8Field(skb.ip_summed);
+      putVlan(record, skb);
       record.u32(skb.len);
       record.u32(skb.data_len);
       record.u32(skb.network_header - skb.data);
