@@ -8,6 +8,7 @@ import { file, filesOf } from '../../kernel/fs/file.ts';
 import type { Sleeping } from '../../kernel/include/linux/sched.ts';
 import { inet_sk } from '../../kernel/include/net/inet_sock.ts';
 import { sk_rmem_alloc_get, sk_wmem_alloc_get, type sock } from '../../kernel/include/net/sock.ts';
+import { sk_get_meminfo } from '../../kernel/net/core/sock_getsockopt.ts';
 import { sock_gen_cookie } from '../../kernel/net/core/sock_life.ts';
 import { inet_diag_dump } from '../../kernel/net/ipv4/inet_diag.ts';
 import { TCP_CLOSE, TCP_ESTABLISHED, TCP_LISTEN, TCP_SYN_RECV, TCP_TIME_WAIT } from '../../kernel/uapi/tcp.ts';
@@ -116,23 +117,11 @@ function datagramRows(request: Request, netid: string, sockets: readonly sock[])
     .map(({ sk, id }) => {
       sock_gen_cookie(sk);
       const details = letters.has('e') ? ` ino:${sk.sk_ino} sk:${sk.skc_cookie.toString(16)} <->` : '';
-      const memory = letters.has('m') ? `${letters.has('O') ? '' : '\n\t'}${memoryText(datagramMemory(sk))}` : '';
+      const memory = letters.has('m') ? `${letters.has('O') ? '' : '\n\t'}${memoryText(sk_get_meminfo(sk))}` : '';
       const rest = `${processes(request, sk)}${details}${memory}`;
       return row(netid, sk.skc_state, [sk_rmem_alloc_get(sk), sk_wmem_alloc_get(sk)], id, rest);
     });
 }
-
-const datagramMemory = (sk: sock) => ({
-  rmem_alloc: sk.sk_rmem_alloc,
-  rcvbuf: sk.sk_rcvbuf,
-  wmem_alloc: sk_wmem_alloc_get(sk),
-  sndbuf: sk.sk_sndbuf,
-  fwd_alloc: sk.sk_forward_alloc,
-  wmem_queued: sk.sk_wmem_queued,
-  optmem: sk.sk_omem_alloc,
-  backlog: sk.sk_backlog_len,
-  drops: sk.sk_drops,
-});
 
 function row(
   netid: string,

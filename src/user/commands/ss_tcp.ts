@@ -1,7 +1,8 @@
 /** What ss prints of one connection: its timer (-o), its memory (-m), details (-e) and tcp_info (-i), in the order and the words of iproute2 6.x. */
 import type { tcp_sock } from '../../kernel/include/linux/tcp.ts';
 import { SK_PACING_UNLIMITED, type sock } from '../../kernel/include/net/sock.ts';
-import type { inet_diag_msg, sk_meminfo } from '../../kernel/net/ipv4/inet_diag.ts';
+import type { skMeminfo } from '../../kernel/net/core/sock_getsockopt.ts';
+import type { inet_diag_msg } from '../../kernel/net/ipv4/inet_diag.ts';
 import type { tcp_bbr_info } from '../../kernel/net/ipv4/tcp_bbr.ts';
 import type { tcp_dctcp_info } from '../../kernel/net/ipv4/tcp_dctcp.ts';
 import { tcp_get_info, tcp_info } from '../../kernel/net/ipv4/tcp_info.ts';
@@ -54,8 +55,8 @@ export function detailText({ idiag_uid, idiag_inode, id, sk }: inet_diag_msg): s
   return `${text} ${(shut & 1) !== 0 ? '-' : '<'}-${(shut & 2) !== 0 ? '-' : '>'}`;
 }
 
-export const memoryText = (m: sk_meminfo): string =>
-  ` skmem:(r${m.rmem_alloc},rb${m.rcvbuf},t${m.wmem_alloc},tb${m.sndbuf},f${m.fwd_alloc},w${m.wmem_queued},o${m.optmem},bl${m.backlog},d${m.drops})`;
+export const memoryText = (m: skMeminfo): string =>
+  ` skmem:(r${m.SK_MEMINFO_RMEM_ALLOC},rb${m.SK_MEMINFO_RCVBUF},t${m.SK_MEMINFO_WMEM_ALLOC},tb${m.SK_MEMINFO_SNDBUF},f${m.SK_MEMINFO_FWD_ALLOC},w${m.SK_MEMINFO_WMEM_QUEUED},o${m.SK_MEMINFO_OPTMEM},bl${m.SK_MEMINFO_BACKLOG},d${m.SK_MEMINFO_DROPS})`;
 
 /** tcp_info; `options` adds the TCP options that are in use (-e, -o). */
 export function tcpText(sk: sock, options: boolean): string {

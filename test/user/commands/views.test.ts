@@ -35,6 +35,11 @@ describe('ss', () => {
     expect(places.every((place, i) => place >= 0 && (i === 0 || place > places[i - 1]!))).toBe(true);
   });
 
+  it('counts nothing in an idle socket’s memory', () => {
+    const [lines] = shown('server: ss -ltnm');
+    expect(lines![2]).toMatch(/^\t skmem:\(r0,rb131072,t0,tb16384,f0,w0,o0,bl0,d0\)/);
+  });
+
   it('filters, lists listeners and names their processes', () => {
     const [listeners, none, counts] = shown('server: ss -ltnp', 'server: ss -tn sport = :99', 'server: ss -s');
     expect(listeners![1]).toMatch(/^LISTEN 0 +4096 +0\.0\.0\.0:5201 +0\.0\.0\.0:\* +users:\(\("iperf3",pid=\d+,fd=3\)/);

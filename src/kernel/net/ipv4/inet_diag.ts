@@ -12,6 +12,7 @@ import type { sock } from '../../include/net/sock.ts';
 import { u32sub } from '../../include/net/tcp.ts';
 import { jiffies, jiffies_to_msecs, timer_pending } from '../../kernel/time/timer.ts';
 import { TCP_LISTEN, TCP_NEW_SYN_RECV, TCP_SYN_RECV, TCP_TIME_WAIT } from '../../uapi/tcp.ts';
+import { sk_get_meminfo, type skMeminfo } from '../core/sock_getsockopt.ts';
 import { sock_gen_cookie } from '../core/sock_life.ts';
 import { ehashAll } from './inet_hashtables_ehash.ts';
 
@@ -21,19 +22,6 @@ export const IDIAG_TIMER_ON = 1;
 export const IDIAG_TIMER_KEEPALIVE = 2;
 export const IDIAG_TIMER_TIMEWAIT = 3;
 export const IDIAG_TIMER_PERSIST = 4;
-
-/** INET_DIAG_SKMEMINFO, as `ss -m` prints it. */
-export interface sk_meminfo {
-  rmem_alloc: number;
-  rcvbuf: number;
-  wmem_alloc: number;
-  sndbuf: number;
-  fwd_alloc: number;
-  wmem_queued: number;
-  optmem: number;
-  backlog: number;
-  drops: number;
-}
 
 export interface inet_diag_msg {
   idiag_family: number;
@@ -49,7 +37,7 @@ export interface inet_diag_msg {
   idiag_wqueue: number;
   idiag_uid: number;
   idiag_inode: number;
-  meminfo: sk_meminfo | null;
+  meminfo: skMeminfo | null;
   /** The full socket; null for half-open connections and TIME_WAIT. */
   sk: sock | null;
 }
@@ -118,7 +106,7 @@ function ofSocket(sk: sock): inet_diag_msg {
   message.idiag_wqueue = listening ? sk.sk_max_ack_backlog : u32sub(tp.write_seq, tp.snd_una);
   message.idiag_uid = sk.sk_uid;
   message.idiag_inode = sk.sk_ino;
-  message.meminfo = meminfoOf(sk);
+  message.meminfo = sk_get_meminfo(sk);
   message.sk = sk;
   return message;
 }
@@ -132,15 +120,3 @@ function timerOf(sk: sock): [timer: number, expires: number] {
   const keepalive = sk.sk_timer;
   return keepalive !== null && timer_pending(keepalive) ? [IDIAG_TIMER_KEEPALIVE, keepalive.expires] : [IDIAG_TIMER_OFF, 0];
 }
-
-const meminfoOf = (sk: sock): sk_meminfo => ({
-  rmem_alloc: sk.sk_rmem_alloc,
-  rcvbuf: sk.sk_rcvbuf,
-  wmem_alloc: sk.sk_wmem_alloc,
-  sndbuf: sk.sk_sndbuf,
-  fwd_alloc: sk.sk_forward_alloc,
-  wmem_queued: sk.sk_wmem_queued,
-  optmem: sk.sk_omem_alloc,
-  backlog: sk.sk_backlog_len,
-  drops: sk.sk_drops,
-});
