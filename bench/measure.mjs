@@ -62,7 +62,9 @@ const inChild = (script, index, bytes) =>
 export async function benchmark(script, cases, megabytes) {
   const [flag, ...rest] = process.argv.slice(2);
   if (flag === '--case') {
-    process.send(await measure(cases[Number(rest[0])], Number(rest[1])));
+    const figures = await measure(cases[Number(rest[0])], Number(rest[1]));
+    if (process.send) process.send(figures);
+    else console.log(JSON.stringify(figures));
     return;
   }
   const bytes = Number(flag ?? megabytes) * 1e6;

@@ -94,10 +94,15 @@ function eventsOf(word: string): readonly TraceEvent[] {
   const [systems, names] = [glob(system), glob(pattern)];
   const found = trace_events.filter((event) => systems.test(event.system) && names.test(event.name));
   if (found.length > 0) return found;
-  const known = [...new Set(trace_events.map((event) => event.system))].join(', ');
-  throw new TraceSelectionError(
-    `--trace: no tracepoint is called ${JSON.stringify(word)}, expected none, default, all, function_graph, SYSTEM:EVENT or SYSTEM:* with one of the systems ${known}`,
-  );
+  throw new TraceSelectionError(`--trace: no tracepoint is called ${JSON.stringify(word)}, expected ${expected(system)}`);
+}
+
+/** What could have been written in the place of an unknown event: the events of its system, if that exists. */
+function expected(system: string): string {
+  const events = trace_events.filter((event) => event.system === system).map((event) => `${system}:${event.name}`);
+  if (events.length > 0) return `${system}:* or one of ${events.join(', ')}`;
+  const systems = [...new Set(trace_events.map((event) => event.system))].join(', ');
+  return `none, default, all, function_graph, SYSTEM:EVENT or SYSTEM:* with one of the systems ${systems}`;
 }
 
 const isSystem = (word: string): boolean => trace_events.some((event) => event.system === word);
