@@ -79,6 +79,22 @@ describe.concurrent('the command', () => {
   }
 });
 
+it('follow prints what is shown', { timeout: 120_000 }, async () => {
+  const folder = clone();
+  const shown = fences.find(({ language }) => language === 'text')!.text;
+  const lines = truewireSequences.find((sequence) => sequence.some((command) => command.includes(' follow ')))!.slice(0, 2);
+  const ends: Ended[] = [];
+  for (const command of lines) ends.push(await truewire(folder, ...words(command).slice(2)));
+  expect(ends.at(-1)!.out).toContain(shown);
+});
+
+it('shows the rows of the table of recordings as docs/fidelity.md has them', () => {
+  const rows = readme.split('\n').filter((line) => /^\| s\d\d/.test(line));
+  expect(rows.length).toBeGreaterThan(10);
+  const documented = readFileSync('docs/fidelity.md', 'utf8').split('\n');
+  for (const row of rows) expect(documented).toContain(row);
+});
+
 it('npm test checks types and style and runs the tests', () => {
   expect(scripts.pretest).toBe('npm run build');
   for (const part of ['typecheck', 'lint', 'vitest run']) expect(scripts.test).toContain(part);
