@@ -19,7 +19,7 @@ import {
   type request_sock_queue,
 } from '../../include/net/request_sock.ts';
 import { type sock, sock_hold, sock_net, sock_orphan } from '../../include/net/sock.ts';
-import { TCP_TIMEOUT_INIT, tcp_rto_max } from '../../include/net/tcp.ts';
+import { TCP_RTO_MAX, TCP_TIMEOUT_INIT } from '../../include/net/tcp.ts';
 import { jiffies, mod_timer, timer_delete_sync, timer_list } from '../../kernel/time/timer.ts';
 import { LINUX_MIB_TCPMIGRATEREQFAILURE, LINUX_MIB_TCPMIGRATEREQSUCCESS, LINUX_MIB_TCPTIMEOUTS } from '../../uapi/snmp.ts';
 import { O_NONBLOCK } from '../../uapi/socket.ts';
@@ -36,10 +36,8 @@ export const inet_csk_reqsk_queue_young = (sk: sock): number => reqsk_queue_len_
 /** As many half-open ones as the backlog allows established ones (one more than it says). */
 export const inet_csk_reqsk_queue_is_full = (sk: sock): boolean => inet_csk_reqsk_queue_len(sk) > sk.sk_max_ack_backlog;
 
-/** When the SYN-ACK is due again: doubles with each timeout. */
-export const tcp_reqsk_timeout = (req: request_sock): number =>
-  Math.min(req.timeout * 2 ** req.num_timeout, req.rsk_listener === null ? Number.POSITIVE_INFINITY : tcp_rto_max(req.rsk_listener));
-export const reqsk_timeout = (req: request_sock, max_timeout: number): number => Math.min(req.timeout * 2 ** req.num_timeout, max_timeout);
+/** When the SYN-ACK is due again: doubles with each timeout. net.ipv4.tcp_rto_max_ms limits only those of Fast Open (later kernels: these, too). */
+export const tcp_reqsk_timeout = (req: request_sock): number => Math.min(req.timeout * 2 ** req.num_timeout, TCP_RTO_MAX());
 
 /** A request; with `attach_listener` it holds its listener (one made from a SYN cookie does not). */
 export function inet_reqsk_alloc(ops: request_sock_ops, sk_listener: sock, attach_listener: boolean): request_sock {
