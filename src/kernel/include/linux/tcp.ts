@@ -32,7 +32,6 @@ export class tcp_options_received {
   rcv_wscale = 0;
   saw_unknown = false;
   accecn = 0;
-  accecn_fail = 0;
   num_sacks = 0;
   user_mss = 0;
   mss_clamp = 0;
@@ -245,7 +244,19 @@ export class tcp_sock extends inet_connection_sock {
   saved_syn: Uint8Array | null = null;
   bpf_chg_cc_inprogress = false;
   inq_hint = 0;
+  /** Bytes that arrived with ECT(1), ECT(0) and CE; and that the peer reports so of ours. */
+  readonly received_ecn_bytes = new Uint32Array(3);
+  readonly delivered_ecn_bytes = new Uint32Array(3);
+  /** When the AccECN option was sent last, µs. */
+  accecn_opt_tstamp = WIDE;
+  prev_ecnfield = 0;
+  /** Counters that the next option must have at least. */
   accecn_minlen = 0;
+  /** The only codepoint whose count has moved of late (the peer's options tell); 0: none or several. */
+  est_ecnfield = 0;
+  accecn_opt_demand = 0;
+  accecn_fail_mode = 0;
+  saw_accecn_opt = 0;
   syn_ect_rcv = 0;
   syn_ect_snt = 0;
 }

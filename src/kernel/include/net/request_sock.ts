@@ -87,7 +87,6 @@ export class request_sock {
   tfo_listener = false;
   is_mptcp = false;
   req_usec_ts = false;
-  accecn_ok = false;
   snt_synack = WIDE;
   last_oow_ack_time = 0;
   txhash = WIDE;

@@ -12,6 +12,7 @@ import { minmax_get } from '../linux/win_minmax.ts';
 import { dst_metric_locked, dst_metric_raw, RTAX_RTO_MIN, skb_dst_drop } from './dst.ts';
 import { inet_csk, inet_csk_ack_scheduled } from './inet_sock.ts';
 import { NET_INC_STATS } from './net_namespace.ts';
+import type { request_sock } from './request_sock.ts';
 import { __sk_dst_get, SK_PACING_NEEDED, SOCK_DONE, SOCK_URGINLINE, type sock, sock_flag } from './sock.ts';
 import { TCP_CONG_NEEDS_ECN } from './tcp_congestion_ops.ts';
 import type { tcp_skb_cb } from './tcp_skb_cb.ts';
@@ -108,14 +109,21 @@ export const TCP_NAGLE_PUSH = 4;
 export const TCP_SACK_SEEN = 1 << 0;
 export const TCP_DSACK_SEEN = 1 << 2;
 
-/** ecn_flags: the mode that was negotiated. Simplified: AccECN is never negotiated, so ECN is RFC 3168's or none. */
+/** ecn_flags: the mode that was negotiated: RFC 3168's, AccECN (RFC 9768), or none. */
 export const TCP_ECN_OK = 1;
 export const TCP_ECN_MODE_RFC3168 = TCP_ECN_OK;
-export const TCP_ECN_MODE_ANY = TCP_ECN_MODE_RFC3168;
+export const TCP_ECN_MODE_ACCECN = 1 << 4;
+export const TCP_ECN_MODE_ANY = TCP_ECN_MODE_RFC3168 | TCP_ECN_MODE_ACCECN;
 export const TCP_ECN_DISABLED = 0;
 export const TCP_ECN_QUEUE_CWR = 2;
 export const TCP_ECN_DEMAND_CWR = 4;
 export const TCP_ECN_SEEN = 8;
+
+/** The ACE field: the count of CE marks modulo 8, starting at 5 (RFC 9768 (3.2.1)). */
+export const TCP_ACCECN_CEP_ACE_MASK = 7;
+export const TCP_ACCECN_CEP_INIT_OFFSET = 5;
+/** With so many marks not reported yet an ACK is due, before the field wraps. */
+export const TCP_ACCECN_ACE_MAX_DELTA = 6;
 
 export const TCP_SYNACK_NORMAL = 0;
 export const TCP_SYNACK_FASTOPEN = 1;
@@ -275,7 +283,8 @@ export function tcp_is_cwnd_limited(sk: sock): boolean {
 }
 export const tcp_max_tso_deferred_mss = (_tp: tcp_sock): number => 3;
 export const tcp_ecn_mode_any = (tp: tcp_sock): boolean => (tp.ecn_flags & TCP_ECN_MODE_ANY) !== 0;
-export const tcp_ecn_mode_rfc3168 = tcp_ecn_mode_any;
+export const tcp_ecn_mode_rfc3168 = (tp: tcp_sock): boolean => (tp.ecn_flags & TCP_ECN_MODE_ANY) === TCP_ECN_MODE_RFC3168;
+export const tcp_ecn_mode_accecn = (tp: tcp_sock): boolean => (tp.ecn_flags & TCP_ECN_MODE_ANY) === TCP_ECN_MODE_ACCECN;
 export const tcp_ecn_disabled = (tp: tcp_sock): boolean => !tcp_ecn_mode_any(tp);
 export function tcp_ecn_mode_set(tp: tcp_sock, mode: number): void {
   tp.ecn_flags = (tp.ecn_flags & ~TCP_ECN_MODE_ANY) | mode;
@@ -291,6 +300,8 @@ export function tcp_bound_to_half_wnd(tp: tcp_sock, pktsize: number): number {
 }
 
 /* Receiving side. */
+/** What a SYN-ACK offered: its window is not scaled. */
+export const tcp_synack_window = (req: request_sock): number => Math.min(req.rsk_rcv_wnd, 65535);
 export const TCP_HP_BITS = ~(0x0e00_0000 | 0x0008_0000) >>> 0;
 export function tcp_init_wl(tp: tcp_sock, seq: number): void {
   tp.snd_wl1 = seq;
@@ -298,7 +309,9 @@ export function tcp_init_wl(tp: tcp_sock, seq: number): void {
 export const tcp_update_wl = tcp_init_wl;
 /** Header prediction: the fourth word of the header (length, flags, window) that the next segment ought to have. */
 export function __tcp_fast_path_on(tp: tcp_sock, snd_wnd: number): void {
-  tp.pred_flags = ((tp.tcp_header_len << 26) | 0x0010_0000 | snd_wnd) >>> 0;
+  // Under AccECN the count of CE marks is expected to stand still.
+  const ace = tcp_ecn_mode_accecn(tp) ? (tp.delivered_ce + TCP_ACCECN_CEP_INIT_OFFSET) & TCP_ACCECN_CEP_ACE_MASK : 0;
+  tp.pred_flags = ((tp.tcp_header_len << 26) | (ace << 22) | 0x0010_0000 | snd_wnd) >>> 0;
 }
 export function tcp_fast_path_on(tp: tcp_sock): void {
   __tcp_fast_path_on(tp, tp.snd_wnd >>> tp.rx_opt.snd_wscale);

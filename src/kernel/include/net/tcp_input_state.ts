@@ -15,6 +15,8 @@ export class tcp_sacktag_state {
   /** Lowest sequence number that turned out to be reordered. */
   reord = 0;
   sack_delivered = 0;
+  /** Bytes that the ACK delivered, as AccECN's estimate counts them. */
+  delivered_bytes = 0;
   flag = 0;
   mss_now = 0;
   readonly rate = new rate_sample();
@@ -36,7 +38,7 @@ export class ackContext {
     this.flag = flag;
     this.rexmit = 0;
     this.sack.first_sackt = this.sack.last_sackt = 0;
-    this.sack.sack_delivered = 0;
+    this.sack.sack_delivered = this.sack.delivered_bytes = 0;
     this.sack.flag = 0;
     resetRateSample(this.sack.rate);
   }

@@ -9,6 +9,8 @@ export class tcp_out_options {
   mss = 0;
   ws = 0;
   num_sack_blocks = 0;
+  /** Of OPTION_ACCECN. */
+  num_accecn_fields = 0;
   tsval = 0;
   tsecr = 0;
   /** Signs the segment (OPTION_MD5). */
@@ -18,7 +20,7 @@ export class tcp_out_options {
   fastopen_cookie: tcp_fastopen_cookie | null = null;
 
   clear(): void {
-    this.options = this.mss = this.ws = this.num_sack_blocks = this.tsval = this.tsecr = 0;
+    this.options = this.mss = this.ws = this.num_sack_blocks = this.num_accecn_fields = this.tsval = this.tsecr = 0;
     this.fastopen_cookie = null;
     this.md5_key = null;
   }

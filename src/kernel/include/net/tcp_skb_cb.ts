@@ -18,6 +18,7 @@ export const TCPHDR_URG = 0x20;
 export const TCPHDR_ECE = 0x40;
 export const TCPHDR_CWR = 0x80;
 export const TCPHDR_AE = 0x100;
+export const TCPHDR_ACE = TCPHDR_ECE | TCPHDR_CWR | TCPHDR_AE;
 export const TCPHDR_SYN_ECN = TCPHDR_SYN | TCPHDR_ECE | TCPHDR_CWR;
 
 export class tcp_skb_cb {

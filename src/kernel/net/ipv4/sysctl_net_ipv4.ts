@@ -67,7 +67,7 @@ const NUMBERS: readonly (readonly [name: string, min: number, max: number, field
   ['tcp_dsack', 0, 255],
   ['tcp_early_demux', 0, 255],
   ['tcp_early_retrans', 0, 4],
-  ['tcp_ecn', 0, 5],
+  ['tcp_ecn', 0, 2],
   ['tcp_ecn_fallback', 0, 1],
   ['tcp_ecn_option', 0, 2],
   ['tcp_ecn_option_beacon', 0, 3],

@@ -43,6 +43,7 @@ import {
   u32add,
   u32sub,
 } from '../../include/net/tcp.ts';
+import { tcp_accecn_init_counters } from '../../include/net/tcp_ecn.ts';
 import { local_bh_disable, local_bh_enable } from '../../kernel/softirq.ts';
 import { jiffies_to_usecs } from '../../kernel/time/timer.ts';
 import { put_page } from '../../mm/page_alloc.ts';
@@ -288,7 +289,8 @@ function resetConnectionState(sk: sock): void {
   tp.is_cwnd_limited = false;
   tp.max_packets_out = 0;
   tp.window_clamp = 0;
-  tp.delivered = tp.delivered_ce = tp.received_ce = 0;
+  tp.delivered = tp.delivered_ce = 0;
+  tcp_accecn_init_counters(tp);
   if (tp.icsk_ca_initialized) tp.icsk_ca_ops.release?.(sk);
   tp.icsk_ca_priv = tp.icsk_ca_ops.newPriv?.() ?? null;
   tp.icsk_ca_initialized = false;
@@ -311,7 +313,7 @@ function clearReceivedOptions(tp: tcp_sock): void {
   rx_opt.ts_recent_stamp = rx_opt.ts_recent = rx_opt.rcv_tsval = rx_opt.rcv_tsecr = 0;
   rx_opt.saw_tstamp = rx_opt.tstamp_ok = rx_opt.dsack = rx_opt.wscale_ok = rx_opt.smc_ok = rx_opt.saw_unknown = false;
   rx_opt.sack_ok = rx_opt.snd_wscale = rx_opt.rcv_wscale = rx_opt.num_sacks = 0;
-  rx_opt.accecn = rx_opt.accecn_fail = rx_opt.user_mss = rx_opt.mss_clamp = 0;
+  rx_opt.accecn = rx_opt.user_mss = rx_opt.mss_clamp = 0;
 }
 
 function clearCounters(tp: tcp_sock): void {

@@ -1,6 +1,7 @@
 /** net/ipv4/tcp.c, uapi/linux/tcp.h: struct tcp_info, all that a connection tells about itself. */
 import { TCP_CHRONO_BUSY, TCP_CHRONO_RWND_LIMITED, TCP_CHRONO_SNDBUF_LIMITED, tcp_sk, type tcp_sock } from '../../include/linux/tcp.ts';
 import { min } from '../../include/linux/types.ts';
+import { INET_ECN_CE, INET_ECN_ECT_0, INET_ECN_ECT_1 } from '../../include/net/inet_ecn.ts';
 import type { sock } from '../../include/net/sock.ts';
 import { s32sub, TCP_ECN_SEEN, tcp_clock_ms, tcp_ecn_mode_any, tcp_is_sack, tcp_min_rtt, tcp_snd_cwnd } from '../../include/net/tcp.ts';
 import { jiffies_to_msecs, jiffies_to_usecs, tcp_jiffies32 } from '../../kernel/time/timer.ts';
@@ -201,4 +202,12 @@ function fillCounters(tp: tcp_sock, info: tcp_info): void {
   info.tcpi_total_rto_recoveries = tp.total_rto_recoveries;
   info.tcpi_total_rto_time = tp.total_rto_time + (tp.rto_stamp !== 0 ? tcp_clock_ms() - tp.rto_stamp : 0);
   info.tcpi_received_ce = tp.received_ce;
+  info.tcpi_delivered_e1_bytes = tp.delivered_ecn_bytes[INET_ECN_ECT_1 - 1]!;
+  info.tcpi_delivered_e0_bytes = tp.delivered_ecn_bytes[INET_ECN_ECT_0 - 1]!;
+  info.tcpi_delivered_ce_bytes = tp.delivered_ecn_bytes[INET_ECN_CE - 1]!;
+  info.tcpi_received_e1_bytes = tp.received_ecn_bytes[INET_ECN_ECT_1 - 1]!;
+  info.tcpi_received_e0_bytes = tp.received_ecn_bytes[INET_ECN_ECT_0 - 1]!;
+  info.tcpi_received_ce_bytes = tp.received_ecn_bytes[INET_ECN_CE - 1]!;
+  info.tcpi_accecn_fail_mode = tp.accecn_fail_mode;
+  info.tcpi_accecn_opt_seen = tp.saw_accecn_opt;
 }

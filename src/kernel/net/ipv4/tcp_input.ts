@@ -28,6 +28,7 @@ import {
   tcp_update_wl,
   u32add,
 } from '../../include/net/tcp.ts';
+import { tcp_ecn_received_counters } from '../../include/net/tcp_ecn.ts';
 import { LINUX_MIB_TCPHPHITS, TCP_MIB_CSUMERRORS, TCP_MIB_INERRS } from '../../uapi/snmp.ts';
 import { __kfree_skb, kfree_skb_partial } from '../core/skbuff.ts';
 import { skb_checksum_complete } from '../core/skbuff_csum.ts';
@@ -94,7 +95,9 @@ function takeStamp(tp: tcp_sock, delta: number): number {
 
 /** A pure ACK: bulk transfer, sender. */
 function predictedAck(sk: sock, tp: tcp_sock, skb: sk_buff, delta: number): void {
-  tcp_ack(sk, skb, takeStamp(tp, delta));
+  const flag = takeStamp(tp, delta);
+  tcp_ecn_received_counters(sk, skb, 0);
+  tcp_ack(sk, skb, flag);
   __kfree_skb(skb);
   tcp_data_snd_check(sk);
   tp.rcv_rtt_last_tsecr = tp.rx_opt.rcv_tsecr;
@@ -113,6 +116,7 @@ function predictedData(sk: sock, tp: tcp_sock, skb: sk_buff, delta: number): num
   NET_INC_STATS(sock_net(sk), LINUX_MIB_TCPHPHITS);
   tcp_cleanup_skb(skb);
   __skb_pull(skb, tp.tcp_header_len);
+  tcp_ecn_received_counters(sk, skb, skb.len);
   const eaten = tcp_queue_rcv(sk, skb);
   const fragstolen = sock_net(sk).tcpInput.coalesce.fragstolen;
   tcp_event_data_recv(sk, skb);
@@ -171,6 +175,7 @@ export function tcp_rcv_established(sk: sock, skb: sk_buff): void {
   if (from === DONE) return;
   if (from === SLOW && !isWellFormed(sk, skb)) return;
   if (from !== STEP5 && !tcp_validate_incoming(sk, skb, true)) return;
+  tcp_ecn_received_counters(sk, skb, skb.len - tcp_hdrlen(skb));
   const result = tcp_ack(sk, skb, FLAG_SLOWPATH | FLAG_UPDATE_TS_RECENT);
   if (result < 0) {
     tcp_drop_reason(sk, skb, -result, 'tcp_rcv_established');

@@ -17,6 +17,7 @@ import {
   TCP_NAGLE_OFF,
   TCPHDR_ECE,
   TCPHDR_SYN,
+  tcp_ecn_mode_accecn,
   tcp_ecn_mode_rfc3168,
   tcp_fast_path_check,
   tcp_highest_sack_seq,
@@ -46,6 +47,7 @@ import { TCP_CA_CWR, TCP_CA_Open, TCP_SYN_SENT } from '../../uapi/tcp.ts';
 import { sk_dst_confirm } from '../core/sock.ts';
 import { inet_csk_clear_xmit_timer } from './inet_connection_sock.ts';
 import { tcp_set_ca_state } from './tcp_cong.ts';
+import { tcp_accecn_process } from './tcp_input_accecn.ts';
 import { tcp_replace_ts_recent, tcp_send_challenge_ack } from './tcp_input_challenge.ts';
 import { tcp_cwnd_reduction, tcp_end_cwnd_reduction, tcp_init_cwnd_reduction, tcp_rearm_rto } from './tcp_input_cwnd.ts';
 import {
@@ -203,10 +205,11 @@ function tcp_xmit_recovery(sk: sock, rexmit: number): void {
 }
 
 /** Packets that this ACK (S)ACKed. */
-function tcp_newly_delivered(sk: sock, prior_delivered: number, flag: number): number {
-  const delivered = tcp_sk(sk).delivered - prior_delivered;
+function tcp_newly_delivered(sk: sock, prior_delivered: number, ecn_count: number, flag: number): number {
+  const tp = tcp_sk(sk);
+  const delivered = tp.delivered - prior_delivered;
   NET_ADD_STATS(sock_net(sk), LINUX_MIB_TCPDELIVERED, delivered);
-  if ((flag & FLAG_ECE) !== 0) NET_ADD_STATS(sock_net(sk), LINUX_MIB_TCPDELIVEREDCE, delivered);
+  if ((flag & FLAG_ECE) !== 0) NET_ADD_STATS(sock_net(sk), LINUX_MIB_TCPDELIVEREDCE, tcp_ecn_mode_rfc3168(tp) ? delivered : ecn_count);
   return delivered;
 }
 
@@ -247,18 +250,19 @@ function oldAck(sk: sock, skb: sk_buff, ctx: ackContext, ack: number, prior_snd_
     const delivered = tp.delivered;
     ctx.flag |= tcp_sacktag_write_queue(sk, skb, prior_snd_una, ctx);
     tcp_fastretrans_alert(sk, prior_snd_una, 0, ctx);
-    tcp_newly_delivered(sk, delivered, ctx.flag);
+    tcp_newly_delivered(sk, delivered, 0, ctx.flag);
     tcp_xmit_recovery(sk, ctx.rexmit);
   }
   return 0;
 }
 
 /** Nothing was outstanding. */
-function ackedNothing(sk: sock, ctx: ackContext, ack: number, prior_snd_una: number, delivered: number): number {
+function ackedNothing(sk: sock, skb: sk_buff, ctx: ackContext, ack: number, prior_snd_una: number, delivered: number): number {
+  const ecn_count = tcp_ecn_mode_accecn(tcp_sk(sk)) ? tcp_accecn_process(sk, skb, tcp_sk(sk).delivered - delivered, ctx) : 0;
   tcp_in_ack_event(sk, ctx.flag);
   if ((ctx.flag & FLAG_DSACKING_ACK) !== 0) {
     tcp_fastretrans_alert(sk, prior_snd_una, 0, ctx);
-    tcp_newly_delivered(sk, delivered, ctx.flag);
+    tcp_newly_delivered(sk, delivered, ecn_count, ctx.flag);
   }
   tcp_ack_probe(sk);
   if (tcp_sk(sk).tlp_high_seq !== 0) tcp_process_tlp_ack(sk, ack, ctx.flag);
@@ -296,16 +300,17 @@ export function tcp_ack(sk: sock, skb: sk_buff, flag: number): number {
   sk.sk_err_soft = 0;
   icsk.icsk_probes_out = 0;
   tp.rcv_tstamp = tcp_jiffies32();
-  if (prior_packets === 0) return ackedNothing(sk, ctx, ack, prior_snd_una, prior_delivered);
+  if (prior_packets === 0) return ackedNothing(sk, skb, ctx, ack, prior_snd_una, prior_delivered);
 
   ctx.flag |= tcp_clean_rtx_queue(sk, prior_fack, prior_snd_una, ctx, (ctx.flag & FLAG_ECE) !== 0);
   tcp_rack_update_reo_wnd(sk, rs);
+  const ecn_count = tcp_ecn_mode_accecn(tp) ? tcp_accecn_process(sk, skb, tp.delivered - prior_delivered, ctx) : 0;
   tcp_in_ack_event(sk, ctx.flag);
   if (tp.tlp_high_seq !== 0) tcp_process_tlp_ack(sk, ack, ctx.flag);
   if (tcp_ack_is_dubious(sk, ctx.flag)) tcp_fastretrans_alert(sk, prior_snd_una, countDupacks(skb, ctx.flag), ctx);
   if ((ctx.flag & FLAG_SET_XMIT_TIMER) !== 0) tcp_set_xmit_timer(sk);
   if ((ctx.flag & FLAG_FORWARD_PROGRESS) !== 0 || (ctx.flag & FLAG_NOT_DUP) === 0) sk_dst_confirm(sk);
-  const delivered = tcp_newly_delivered(sk, prior_delivered, ctx.flag);
+  const delivered = tcp_newly_delivered(sk, prior_delivered, ecn_count, ctx.flag);
   rs.is_ack_delayed = (ctx.flag & FLAG_ACK_MAYBE_DELAYED) !== 0;
   tcp_rate_gen(sk, delivered, tp.lost - prior_lost, is_sack_reneg, rs);
   tcp_cong_control(sk, ack, delivered, ctx.flag, rs);

@@ -6,6 +6,7 @@ import { kernel } from '../../current.ts';
 import type { sk_buff } from '../../include/linux/skbuff.ts';
 import { tcp_sk, type tcp_sock } from '../../include/linux/tcp.ts';
 import { NET_INC_STATS, type net } from '../../include/net/net_namespace.ts';
+import type { request_sock } from '../../include/net/request_sock.ts';
 import { type sock, sock_net } from '../../include/net/sock.ts';
 import { after, ktime_get_seconds, TCPHDR_SYN, tcp_paws_check } from '../../include/net/tcp.ts';
 import { HZ, jiffies, tcp_jiffies32 } from '../../kernel/time/timer.ts';
@@ -37,13 +38,22 @@ export function tcp_oow_rate_limited(network: net, skb: sk_buff, mib_idx: number
 }
 
 /** RFC 5961 (7): limited per socket and, if net.ipv4.tcp_challenge_ack_limit says so, per host and second, by a random number near it. */
-export function tcp_send_challenge_ack(sk: sock): void {
-  const network = sock_net(sk);
-  const tp = tcp_sk(sk);
-  if (__tcp_oow_rate_limited(network, LINUX_MIB_TCPACKSKIPPEDCHALLENGE, tp)) return;
-  if (network.ipv4.sysctl_tcp_challenge_ack_limit !== INT_MAX && !takeFromHostsBudget(network)) return;
+function challengeAllowed(network: net, last: oowStamp): boolean {
+  if (__tcp_oow_rate_limited(network, LINUX_MIB_TCPACKSKIPPEDCHALLENGE, last)) return false;
+  if (network.ipv4.sysctl_tcp_challenge_ack_limit !== INT_MAX && !takeFromHostsBudget(network)) return false;
   NET_INC_STATS(network, LINUX_MIB_TCPCHALLENGEACK);
-  __tcp_send_ack(sk, tp.rcv_nxt, 0);
+  return true;
+}
+
+/** `flags`: of the ACE field, when it answers a SYN under AccECN. */
+export function tcp_send_challenge_ack(sk: sock, flags = 0): void {
+  const tp = tcp_sk(sk);
+  if (challengeAllowed(sock_net(sk), tp)) __tcp_send_ack(sk, tp.rcv_nxt, flags);
+}
+
+/** The same for a half-open connection; data does not lift the limit. */
+export function tcp_reqsk_send_challenge_ack(sk: sock, skb: sk_buff, req: request_sock): void {
+  if (challengeAllowed(sock_net(sk), req)) req.rsk_ops.send_ack(sk, skb, req);
 }
 
 function takeFromHostsBudget(network: net): boolean {

@@ -31,13 +31,15 @@ import {
   TCPHDR_RST,
   TCPHDR_SYN,
   TCPOLEN_TSTAMP_ALIGNED,
+  tcp_ecn_mode_accecn,
+  tcp_ecn_mode_any,
   tcp_init_wl,
   tcp_paws_reject,
   tcp_rtx_queue_head,
   tcp_time_stamp_ts,
   u32add,
 } from '../../include/net/tcp.ts';
-import { tcp_ecn_rcv_syn, tcp_ecn_rcv_synack } from '../../include/net/tcp_ecn.ts';
+import { tcp_accecn_reflector_flags, tcp_ecn_rcv_syn, tcp_ecn_rcv_synack } from '../../include/net/tcp_ecn.ts';
 import { tcp_jiffies32 } from '../../kernel/time/timer.ts';
 import { tcphdr } from '../../uapi/in.ts';
 import { LINUX_MIB_PAWSACTIVEREJECTED, LINUX_MIB_TCPFASTOPENACTIVE, LINUX_MIB_TCPFASTOPENACTIVEFAIL } from '../../uapi/snmp.ts';
@@ -175,7 +177,7 @@ function receiveSynack(sk: sock, skb: sk_buff, foc: tcp_fastopen_cookie): number
   const icsk = inet_csk(sk);
   const tp = tcp_sk(sk);
   const th = new tcphdr(skb.mem.view, skb.transport_header);
-  tcp_ecn_rcv_synack(tp, th);
+  if (tcp_ecn_mode_any(tp)) tcp_ecn_rcv_synack(sk, skb, th);
   tcp_init_wl(tp, skb.tcp.seq);
   tcp_try_undo_spurious_syn(sk);
   tcp_ack(sk, skb, FLAG_SLOWPATH);
@@ -202,7 +204,7 @@ function receiveSynack(sk: sock, skb: sk_buff, foc: tcp_fastopen_cookie): number
     tcp_reset_xmit_timer(sk, ICSK_TIME_DACK, TCP_DELACK_MAX(), false);
     return consume(skb);
   }
-  __tcp_send_ack(sk, tp.rcv_nxt, 0);
+  __tcp_send_ack(sk, tp.rcv_nxt, tcp_ecn_mode_accecn(tp) ? tcp_accecn_reflector_flags(tp.syn_ect_rcv) : 0);
   return -1;
 }
 

@@ -19,6 +19,8 @@ import {
   TCPOLEN_TIMESTAMP,
   TCPOLEN_TSTAMP_ALIGNED,
   TCPOLEN_WINDOW,
+  TCPOPT_ACCECN0,
+  TCPOPT_ACCECN1,
   TCPOPT_EOL,
   TCPOPT_EXP,
   TCPOPT_FASTOPEN,
@@ -137,6 +139,10 @@ function parseSynOption(
       if (opsize >= TCPOLEN_EXP_FASTOPEN_BASE && view.getUint16(at + 2) === TCPOPT_FASTOPEN_MAGIC)
         tcp_parse_fastopen_option(skb, at + 4, opsize - TCPOLEN_EXP_FASTOPEN_BASE, syn, foc, true);
       else opt_rx.saw_unknown = true;
+      break;
+    case TCPOPT_ACCECN0:
+    case TCPOPT_ACCECN1:
+      opt_rx.accecn = at - skb.transport_header;
       break;
     default:
       opt_rx.saw_unknown = true;

@@ -26,6 +26,7 @@ import {
   tcp_ca_event,
   tcp_ca_needs_ecn,
   tcp_ecn_disabled,
+  tcp_ecn_mode_rfc3168,
   tcp_full_space,
   tcp_space,
   tcp_space_from_win,
@@ -203,6 +204,8 @@ export function tcp_data_ecn_check(sk: sock, skb: sk_buff): void {
     return;
   }
   if (tcp_ca_needs_ecn(sk)) tcp_ca_event(sk, ecn === INET_ECN_CE ? CA_EVENT_ECN_IS_CE : CA_EVENT_ECN_NO_CE);
+  // AccECN has counted it already.
+  if (!tcp_ecn_mode_rfc3168(tp)) return;
   if (ecn === INET_ECN_CE && (tp.ecn_flags & TCP_ECN_DEMAND_CWR) === 0) {
     tcp_enter_quickack_mode(sk, 2);
     tp.ecn_flags |= TCP_ECN_DEMAND_CWR;

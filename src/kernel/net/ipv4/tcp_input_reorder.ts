@@ -5,14 +5,14 @@
 import { tcp_sk, type tcp_sock } from '../../include/linux/tcp.ts';
 import { NET_INC_STATS } from '../../include/net/net_namespace.ts';
 import { type sock, sock_net } from '../../include/net/sock.ts';
-import { before, tcp_highest_sack_seq, u32sub } from '../../include/net/tcp.ts';
+import { before, tcp_ecn_mode_rfc3168, tcp_highest_sack_seq, u32sub } from '../../include/net/tcp.ts';
 import { LINUX_MIB_TCPRENOREORDER, LINUX_MIB_TCPSACKREORDER, LINUX_MIB_TCPTSREORDER } from '../../uapi/snmp.ts';
 import { tcp_limit_reno_sacked, tcp_verify_left_out } from './tcp_input_cwnd.ts';
 
 /** Each packet that an ECE-marked ACK delivers counts as marked (RFC 3168's echo is that coarse). */
 export function tcp_count_delivered(tp: tcp_sock, delivered: number, ece_ack: boolean): void {
   tp.delivered += delivered;
-  if (ece_ack) tp.delivered_ce += delivered;
+  if (ece_ack && tcp_ecn_mode_rfc3168(tp)) tp.delivered_ce += delivered;
 }
 
 /** A segment that was never retransmitted arrived after higher ones: its distance, in segments, is the reordering to expect. */

@@ -149,8 +149,11 @@ export function tcp_clean_rtx_queue(sk: sock, prior_fack: number, prior_snd_una:
   let ca_rtt_us = seq_measured ? tcp_stamp_us_delta(tp.tcp_mstamp, last_ackt) : -1;
   if (sack_rtt_us >= 0) ca_rtt_us = tcp_stamp_us_delta(tp.tcp_mstamp, sack.last_sackt);
   const rtt_update = tcp_ack_update_rtt(sk, flag, seq_rtt_us, sack_rtt_us, ca_rtt_us, sack.rate);
-  if ((flag & FLAG_ACKED) !== 0) flag = queueAdvanced(sk, flag, pkts_acked, reord, prior_fack, ece_ack);
-  else if (skb !== null && rtt_update && sack_rtt_us >= 0 && sack_rtt_us > tcp_stamp_us_delta(tp.tcp_mstamp, tcp_skb_timestamp_us(skb))) {
+  if ((flag & FLAG_ACKED) !== 0) {
+    flag = queueAdvanced(sk, flag, pkts_acked, reord, prior_fack, ece_ack);
+    // What the ACK's SACKs added is forgotten, what earlier ones added is counted again.
+    sack.delivered_bytes = u32sub(skb === null ? tp.snd_una : skb.tcp.seq, prior_snd_una);
+  } else if (skb !== null && rtt_update && sack_rtt_us >= 0 && sack_rtt_us > tcp_stamp_us_delta(tp.tcp_mstamp, tcp_skb_timestamp_us(skb))) {
     // Only for data SACKed that was sent before the head was (re)transmitted: or in a recovery the timeout would move on and on.
     flag |= FLAG_SET_XMIT_TIMER;
   }

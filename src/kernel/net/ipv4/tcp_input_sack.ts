@@ -229,7 +229,7 @@ function tcp_sacktag_walk(
 
 function tagSegment(sk: sock, tp: tcp_sock, skb: sk_buff, state: tcp_sacktag_state, dup_sack: boolean): void {
   const cb = skb.tcp;
-  cb.sacked = tcp_sacktag_one(sk, state, cb.sacked, cb.seq, cb.end_seq, dup_sack, tcp_skb_pcount(skb), tcp_skb_timestamp_us(skb));
+  cb.sacked = tcp_sacktag_one(sk, state, cb.sacked, cb.seq, cb.end_seq, dup_sack, tcp_skb_pcount(skb), skb.len, tcp_skb_timestamp_us(skb));
   tcp_rate_skb_delivered(sk, skb, state.rate);
   if ((cb.sacked & TCPCB_SACKED_ACKED) !== 0) tsortedRemove(tp, skb);
   if (!before(cb.seq, tcp_highest_sack_seq(tp))) tcp_advance_highest_sack(sk, skb);

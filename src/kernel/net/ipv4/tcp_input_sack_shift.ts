@@ -45,6 +45,7 @@ export function tcp_sacktag_one(
   end_seq: number,
   dup_sack: boolean,
   pcount: number,
+  plen: number,
   xmit_time: number,
 ): number {
   const tp = tcp_sk(sk);
@@ -55,7 +56,7 @@ export function tcp_sacktag_one(
   }
   // The cumulative ACK covers it: it is about to go.
   if (!after(end_seq, tp.snd_una)) return sacked;
-  if ((sacked & TCPCB_SACKED_ACKED) === 0) sacked = tagNewlySacked(sk, state, sacked, start_seq, end_seq, pcount, xmit_time);
+  if ((sacked & TCPCB_SACKED_ACKED) === 0) sacked = tagNewlySacked(sk, state, sacked, start_seq, end_seq, pcount, plen, xmit_time);
   // A D-SACK shows that the retransmission arrived, too.
   if (dup_sack && (sacked & TCPCB_SACKED_RETRANS) !== 0) {
     sacked &= ~TCPCB_SACKED_RETRANS;
@@ -71,6 +72,7 @@ function tagNewlySacked(
   start_seq: number,
   end_seq: number,
   pcount: number,
+  plen: number,
   xmit_time: number,
 ): number {
   const tp = tcp_sk(sk);
@@ -92,6 +94,7 @@ function tagNewlySacked(
   state.flag |= FLAG_DATA_SACKED;
   tp.sacked_out += pcount;
   state.sack_delivered += pcount;
+  state.delivered_bytes += plen;
   return sacked | TCPCB_SACKED_ACKED;
 }
 
@@ -118,8 +121,8 @@ function tcp_shifted_skb(
   const tp = tcp_sk(sk);
   const start_seq = skb.tcp.seq;
   const end_seq = u32add(start_seq, shifted);
-  // Before sequence numbers move, since highest_sack may be this one.
-  tcp_sacktag_one(sk, state, skb.tcp.sacked, start_seq, end_seq, dup_sack, pcount, tcp_skb_timestamp_us(skb));
+  // Before sequence numbers move, since highest_sack may be this one. Of the bytes AccECN's estimate is told, as by Linux, those that stay behind.
+  tcp_sacktag_one(sk, state, skb.tcp.sacked, start_seq, end_seq, dup_sack, pcount, skb.len, tcp_skb_timestamp_us(skb));
   tcp_rate_skb_delivered(sk, skb, state.rate);
   prev.tcp.end_seq = u32add(prev.tcp.end_seq, shifted);
   skb.tcp.seq = end_seq;

@@ -31,6 +31,7 @@ import {
   u32add,
   u32sub,
 } from '../../include/net/tcp.ts';
+import { reflectSyn } from '../../include/net/tcp_ecn.ts';
 import { HZ } from '../../kernel/time/timer.ts';
 import {
   LINUX_MIB_BEYOND_WINDOW,
@@ -149,10 +150,10 @@ function handleReset(sk: sock, skb: sk_buff): false {
 }
 
 /** RFC 5961 (4.2). */
-function challengeSyn(sk: sock, skb: sk_buff, syn_inerr: boolean): false {
+function challengeSyn(sk: sock, skb: sk_buff, syn_inerr: boolean, flags: number): false {
   if (syn_inerr) TCP_INC_STATS(sock_net(sk), TCP_MIB_INERRS);
   NET_INC_STATS(sock_net(sk), LINUX_MIB_TCPSYNCHALLENGE);
-  tcp_send_challenge_ack(sk);
+  tcp_send_challenge_ack(sk, flags);
   tcp_drop_reason(sk, skb, SKB_DROP_REASON_TCP_INVALID_SYN, 'tcp_validate_incoming');
   return false;
 }
@@ -169,13 +170,16 @@ function isCrossedSynAck(sk: sock, skb: sk_buff): boolean {
 export function tcp_validate_incoming(sk: sock, skb: sk_buff, syn_inerr: boolean): boolean {
   const flags = skb.tcp.tcp_flags;
   const paws = checkPaws(sk, skb);
-  if (paws !== 0) return (flags & TCPHDR_SYN) !== 0 ? challengeSyn(sk, skb, syn_inerr) : pawsRejected(sk, skb, paws);
+  if (paws !== 0) return (flags & TCPHDR_SYN) !== 0 ? challengeSyn(sk, skb, syn_inerr, 0) : pawsRejected(sk, skb, paws);
   const reason = tcp_sequence(sk, skb);
   if (reason !== SKB_NOT_DROPPED_YET) {
     const syn = (flags & (TCPHDR_SYN | TCPHDR_RST)) === TCPHDR_SYN;
-    return syn ? challengeSyn(sk, skb, syn_inerr) : outOfSequence(sk, skb, reason);
+    return syn ? challengeSyn(sk, skb, syn_inerr, 0) : outOfSequence(sk, skb, reason);
   }
   if ((flags & TCPHDR_RST) !== 0) return handleReset(sk, skb);
-  if ((flags & TCPHDR_SYN) !== 0 && !isCrossedSynAck(sk, skb)) return challengeSyn(sk, skb, syn_inerr);
+  if ((flags & TCPHDR_SYN) !== 0) {
+    const reflected = reflectSyn(sk, skb);
+    if (!isCrossedSynAck(sk, skb)) return challengeSyn(sk, skb, syn_inerr, reflected);
+  }
   return true;
 }

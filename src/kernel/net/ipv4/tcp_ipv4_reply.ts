@@ -24,6 +24,7 @@ import {
   TCPOPT_TIMESTAMP,
   tcp_clock_ns,
   tcp_clock_ts,
+  tcp_synack_window,
   u32add,
 } from '../../include/net/tcp.ts';
 import { tcp_md5_do_lookup, type tcp_md5sig_key } from '../../include/net/tcp_md5sig.ts';
@@ -195,5 +196,5 @@ export function tcp_v4_reqsk_send_ack(sk: sock, skb: sk_buff, req: request_sock)
   arg.tos = ip_hdr(skb).tos & ~INET_ECN_MASK;
   const tsval = u32add(tcp_clock_ts(req.req_usec_ts), req.ts_off);
   const key = tcp_md5_do_lookup(sk, ip_hdr(skb).saddr);
-  tcp_v4_send_ack(sk, skb, seq, req.rcv_nxt, req.rsk_rcv_wnd >>> req.rcv_wscale, tsval, req.ts_recent, arg, req.txhash, key);
+  tcp_v4_send_ack(sk, skb, seq, req.rcv_nxt, tcp_synack_window(req) >>> req.rcv_wscale, tsval, req.ts_recent, arg, req.txhash, key);
 }

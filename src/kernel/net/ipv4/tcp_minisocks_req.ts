@@ -38,6 +38,7 @@ import {
   tcp_init_wl,
   tcp_mss_clamp,
   tcp_paws_reject,
+  tcp_synack_window,
   u32add,
 } from '../../include/net/tcp.ts';
 import { tcp_v4_md5_lookup } from '../../include/net/tcp_md5sig.ts';
@@ -64,7 +65,7 @@ import {
   tcp_reqsk_timeout,
 } from './inet_connection_sock.ts';
 import { tcp_assign_congestion_control, tcp_set_ca_state } from './tcp_cong.ts';
-import { tcp_oow_rate_limited } from './tcp_input_challenge.ts';
+import { tcp_oow_rate_limited, tcp_reqsk_send_challenge_ack } from './tcp_input_challenge.ts';
 import { tcp_parse_options } from './tcp_input_options.ts';
 import { tcp_synack_rtt_meas } from './tcp_input_rtt.ts';
 import { tcp_in_window } from './tcp_minisocks_window.ts';
@@ -120,7 +121,6 @@ export function tcp_create_openreq_child(sk: sock, req: request_sock, skb: sk_bu
   if (tcp_v4_md5_lookup(sk, newsk) !== null) newtp.tcp_header_len += TCPOLEN_MD5SIG_ALIGNED;
   if (skb.len >= TCP_MSS_DEFAULT + newtp.tcp_header_len) newtp.icsk_ack.last_seg_size = skb.len - newtp.tcp_header_len;
   newtp.rx_opt.mss_clamp = req.mss;
-  // Simplified: AccECN is not negotiated (net.ipv4.tcp_ecn 3 to 5 act as without it).
   tcp_ecn_mode_set(newtp, req.ecn_ok ? TCP_ECN_MODE_RFC3168 : 0);
   newtp.fastopen_req = null;
   newtp.fastopen_rsk = null;
@@ -206,14 +206,19 @@ export function tcp_check_req(sk: sock, skb: sk_buff, req: request_sock, fastope
     synAgain(sk, skb, req, fastopen);
     return null;
   }
-  // RFC 9293 (3.10.7.4): a wrong ACK gets a RST, which the listener sends. For Fast Open the child has checked it.
-  if ((flg & TCPHDR_ACK) !== 0 && !fastopen && skb.tcp.ack_seq !== u32add(req.snt_isn, 1)) return sk;
+  // RFC 9293 (3.10.7.4): a wrong ACK gets a RST, which the listener sends. For Fast Open the child has checked it, and a RST is judged by its sequence number.
+  if ((flg & (TCPHDR_ACK | TCPHDR_RST)) === TCPHDR_ACK && !fastopen && skb.tcp.ack_seq !== u32add(req.snt_isn, 1)) return sk;
   if (!isAcceptable(skb, req, verdict)) {
     unacceptable(sk, skb, req, verdict, (flg & TCPHDR_RST) !== 0);
     return null;
   }
   // The SYN, sent again with data: its SYN lies before the window.
   if (skb.tcp.seq === req.rcv_isn) flg &= ~TCPHDR_SYN;
+  // RFC 5961 (3.2): in the window, but not at its left edge.
+  if ((flg & TCPHDR_RST) !== 0 && skb.tcp.seq !== req.rcv_nxt) {
+    tcp_reqsk_send_challenge_ack(sk, skb, req);
+    return null;
+  }
   if ((flg & (TCPHDR_RST | TCPHDR_SYN)) !== 0) {
     TCP_INC_STATS(sock_net(sk), TCP_MIB_ATTEMPTFAILS);
     return embryonicReset(sk, skb, req, fastopen, (flg & TCPHDR_RST) !== 0);
@@ -243,7 +248,7 @@ const limited = (sk: sock, skb: sk_buff, req: request_sock): boolean =>
 const isAcceptable = (skb: sk_buff, req: request_sock, verdict: stampVerdict): boolean =>
   !verdict.paws_reject &&
   !verdict.tsecr_reject &&
-  tcp_in_window(skb.tcp.seq, skb.tcp.end_seq, req.rcv_nxt, u32add(req.rcv_nxt, req.rsk_rcv_wnd));
+  tcp_in_window(skb.tcp.seq, skb.tcp.end_seq, req.rcv_nxt, u32add(req.rcv_nxt, tcp_synack_window(req)));
 
 /** Outside of the window: an ACK tells the peer where we are. */
 function unacceptable(sk: sock, skb: sk_buff, req: request_sock, verdict: stampVerdict, rst: boolean): void {

@@ -73,23 +73,18 @@ import { tcp_select_initial_window } from './tcp_output_window.ts';
 import { tcp_rbtree_insert, tcp_rtx_queue_unlink_and_free } from './tcp_rtx_queue.ts';
 import { tcp_chrono_start, tcp_reset_xmit_timer, tcp_write_queue_purge } from './tcp_state.ts';
 
-/** net.ipv4.tcp_ecn: which values make us ask for ECN. Simplified: 3 (AccECN) asks for RFC 3168's. */
+/** net.ipv4.tcp_ecn: ask for ECN, and grant it. */
 const TCP_ECN_IN_ECN_OUT_ECN = 1;
-const TCP_ECN_IN_ACCECN_OUT_ACCECN = 3;
-const TCP_ECN_IN_ACCECN_OUT_ECN = 4;
 
 /** RFC 3168 6.1.1: asks for ECN, if the administrator, the route or the congestion control wants it. */
 function tcp_ecn_send_syn(sk: sock, skb: sk_buff): void {
   const tp = tcp_sk(sk);
-  const tcp_ecn = sock_net(sk).ipv4.sysctl_tcp_ecn;
   const dst = __sk_dst_get(sk);
   const needs_ecn = tcp_ca_needs_ecn(sk);
   tp.ecn_flags = 0;
   const use_ecn =
     needs_ecn ||
-    tcp_ecn === TCP_ECN_IN_ECN_OUT_ECN ||
-    tcp_ecn === TCP_ECN_IN_ACCECN_OUT_ECN ||
-    tcp_ecn === TCP_ECN_IN_ACCECN_OUT_ACCECN ||
+    sock_net(sk).ipv4.sysctl_tcp_ecn === TCP_ECN_IN_ECN_OUT_ECN ||
     (dst !== null && (dst_metric(dst, RTAX_FEATURES) & RTAX_FEATURE_ECN) !== 0);
   if (!use_ecn) return;
   if (needs_ecn) INET_ECN_xmit(sk);

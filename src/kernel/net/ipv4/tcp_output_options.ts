@@ -2,8 +2,8 @@
  * net/ipv4/tcp_output.c: the options of outgoing segments. First their sizes are added up (`tcp_syn_options`, `tcp_synack_options`,
  * `tcp_established_options`), then the header is made room for, then they are written (`tcp_options_write`).
  *
- * Order and padding are Linux's: NOP NOP MD5 digest, MSS, SACK permitted with timestamps (or NOP NOP timestamps), NOP window scale, NOP NOP SACK, Fast Open cookie.
- * Simplified: TCP-AO, AccECN, MPTCP and SMC options are never sent.
+ * Order and padding are Linux's: NOP NOP MD5 digest, MSS, SACK permitted with timestamps (or NOP NOP timestamps), AccECN, NOP window scale, NOP NOP SACK, Fast Open
+ * cookie. Simplified: TCP-AO, MPTCP and SMC options are never sent.
  */
 import type { sk_buff } from '../../include/linux/skbuff.ts';
 import { type tcp_fastopen_cookie, tcp_sk, type tcp_sock } from '../../include/linux/tcp.ts';
@@ -43,6 +43,7 @@ import {
 } from '../../include/net/tcp.ts';
 import { tcp_md5_do_lookup } from '../../include/net/tcp_md5sig.ts';
 import type { tcp_out_options } from '../../include/net/tcp_out_options.ts';
+import { fitAccecn, isAccecnOptionDue, OPTION_ACCECN, sackSpace, writeAccecn } from './tcp_output_accecn.ts';
 
 export const OPTION_SACK_ADVERTISE = 1 << 0;
 export const OPTION_TS = 1 << 1;
@@ -163,7 +164,7 @@ function addSynackTimestamp(req: request_sock, skb: sk_buff, opts: tcp_out_optio
   opts.tsecr = req.ts_recent;
 }
 
-/** Options of all other segments: timestamps, and as many SACK blocks as fit. `skb` is null when only the length matters. */
+/** Options of all other segments: timestamps, as many SACK blocks as fit, AccECN's counters. `skb` is null when only the length matters. */
 export function tcp_established_options(sk: sock, skb: sk_buff | null, opts: tcp_out_options): number {
   const tp = tcp_sk(sk);
   const rx_opt = tp.rx_opt;
@@ -175,17 +176,16 @@ export function tcp_established_options(sk: sock, skb: sk_buff | null, opts: tcp
     opts.tsecr = rx_opt.ts_recent;
     size += TCPOLEN_TSTAMP_ALIGNED;
   }
-  opts.num_sack_blocks = 0;
   const eff_sacks = rx_opt.num_sacks + (rx_opt.dsack ? 1 : 0);
-  if (eff_sacks === 0) return size;
-  if (MAX_TCP_OPTION_SPACE - size < TCPOLEN_SACK_BASE_ALIGNED + TCPOLEN_SACK_PERBLOCK) return size;
   const fit = Math.floor((MAX_TCP_OPTION_SPACE - size - TCPOLEN_SACK_BASE_ALIGNED) / TCPOLEN_SACK_PERBLOCK);
-  opts.num_sack_blocks = Math.min(eff_sacks, fit);
-  return size + TCPOLEN_SACK_BASE_ALIGNED + opts.num_sack_blocks * TCPOLEN_SACK_PERBLOCK;
+  opts.num_sack_blocks = Math.max(Math.min(eff_sacks, fit), 0);
+  size += sackSpace(opts.num_sack_blocks);
+  return isAccecnOptionDue(sk) ? fitAccecn(tp, opts, size) : size;
 }
 
 /** Writes options from `at` on (right behind the 20 bytes of header) and returns where they end. `tp` is null for a SYN-ACK of a request. */
 export function tcp_options_write(view: DataView, at: number, tp: tcp_sock | null, opts: tcp_out_options): number {
+  const start = at;
   const options = opts.options;
   if ((options & OPTION_MD5) !== 0) {
     view.setUint32(at, NOP_NOP | (TCPOPT_MD5SIG << 8) | TCPOLEN_MD5SIG);
@@ -206,19 +206,26 @@ export function tcp_options_write(view: DataView, at: number, tp: tcp_sock | nul
     view.setUint32(at, NOP_NOP | (TCPOPT_SACK_PERM << 8) | TCPOLEN_SACK_PERM);
     at += TCPOLEN_SACKPERM_ALIGNED;
   }
+  if ((options & OPTION_ACCECN) !== 0) at = writeAccecn(view, at, tp!, opts);
   if ((options & OPTION_WSCALE) !== 0) {
     view.setUint32(at, (TCPOPT_NOP << 24) | (TCPOPT_WINDOW << 16) | (TCPOLEN_WINDOW << 8) | opts.ws);
     at += TCPOLEN_WSCALE_ALIGNED;
   }
-  if (opts.num_sack_blocks !== 0) at = writeSack(view, at, tp!, opts.num_sack_blocks);
+  if (opts.num_sack_blocks !== 0) at = writeSack(view, padTo(view, at, start + 2), tp!, opts.num_sack_blocks);
   if ((options & OPTION_FAST_OPEN_COOKIE) !== 0) at = writeCookie(view, at, opts.fastopen_cookie!);
+  return padTo(view, at, start);
+}
+
+/** NOPs up to the next multiple of four bytes from `origin` on. */
+function padTo(view: DataView, at: number, origin: number): number {
+  while (((at - origin) & 3) !== 0) view.setUint8(at++, TCPOPT_NOP);
   return at;
 }
 
 /** A D-SACK block (RFC 2883 4) comes first and is reported once; the others follow, most recent first. */
 function writeSack(view: DataView, at: number, tp: tcp_sock, blocks: number): number {
-  view.setUint32(at, NOP_NOP | (TCPOPT_SACK << 8) | (TCPOLEN_SACK_BASE + blocks * TCPOLEN_SACK_PERBLOCK));
-  at += TCPOLEN_SACK_BASE_ALIGNED;
+  view.setUint16(at, (TCPOPT_SACK << 8) | (TCPOLEN_SACK_BASE + blocks * TCPOLEN_SACK_PERBLOCK));
+  at += TCPOLEN_SACK_BASE;
   const dsack = tp.rx_opt.dsack ? 1 : 0;
   for (let i = 0; i < blocks; i++) {
     const block = i < dsack ? tp.duplicate_sack[0] : tp.selective_acks[i - dsack]!;

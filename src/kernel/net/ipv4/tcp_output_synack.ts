@@ -11,7 +11,7 @@ import {
   skb_reset_transport_header,
 } from '../../include/linux/skbuff.ts';
 import { type tcp_fastopen_cookie, tcp_sk } from '../../include/linux/tcp.ts';
-import { GFP_ATOMIC, min } from '../../include/linux/types.ts';
+import { GFP_ATOMIC } from '../../include/linux/types.ts';
 import { type dst_entry, dst_metric_advmss, dst_release } from '../../include/net/dst.ts';
 import { flowi4 } from '../../include/net/inet_sock.ts';
 import { NET_INC_STATS, TCP_INC_STATS } from '../../include/net/net_namespace.ts';
@@ -28,6 +28,7 @@ import {
   tcp_mss_clamp,
   tcp_passive_fastopen,
   tcp_skb_timestamp_us,
+  tcp_synack_window,
 } from '../../include/net/tcp.ts';
 import { tcphdr } from '../../uapi/in.ts';
 import { LINUX_MIB_TCPSYNRETRANS, TCP_MIB_OUTSEGS, TCP_MIB_RETRANSSEGS } from '../../uapi/snmp.ts';
@@ -107,7 +108,7 @@ function writeSynack(
   th.dest = req.skc_dport;
   th.seq = tcp_rsk(req).snt_isn;
   th.ack_seq = tcp_rsk(req).rcv_nxt;
-  th.window = min(req.rsk_rcv_wnd, 65535); // RFC 7323 2.2: never scaled in a SYN.
+  th.window = tcp_synack_window(req); // RFC 7323 2.2: never scaled in a SYN.
   th.check = 0;
   th.urg_ptr = 0;
   tcp_options_write(skb.mem.view, skb.data + tcphdr.size, null, opts);

@@ -9,6 +9,7 @@ import { NET_XMIT_CN } from '../../include/linux/netdevice.ts';
 import {
   __skb_header_release,
   CHECKSUM_PARTIAL,
+  SKB_GSO_TCP_ACCECN,
   SKB_GSO_TCP_ECN,
   SKB_TRUESIZE,
   type sk_buff,
@@ -36,6 +37,7 @@ import {
   tcp_ca_needs_ecn,
   tcp_clock_ns,
   tcp_dec_quickack_mode,
+  tcp_ecn_mode_accecn,
   tcp_ecn_mode_any,
   tcp_packets_in_flight,
   tcp_rtx_queue_empty,
@@ -48,6 +50,7 @@ import {
   u32sub,
 } from '../../include/net/tcp.ts';
 import { CA_EVENT_TX_START } from '../../include/net/tcp_congestion_ops.ts';
+import { TCP_ACCECN_ACE_FAIL_RECV, tcp_accecn_set_ace } from '../../include/net/tcp_ecn.ts';
 import { hrtimer_try_to_cancel } from '../../kernel/time/hrtimer.ts';
 import { tcp_jiffies32 } from '../../kernel/time/timer.ts';
 import { ENOBUFS } from '../../uapi/errno.ts';
@@ -113,10 +116,17 @@ export function tcp_acceptable_seq(sk: sock): number {
   return end;
 }
 
-/** RFC 3168 6.1: new data is ECN-capable, ACKs and retransmissions are not (DCTCP marks all); echoes and answers ride along. */
+/** RFC 3168 6.1: new data is ECN-capable, ACKs and retransmissions are not (DCTCP marks all); echoes and answers ride along. AccECN: everything is. */
 function tcp_ecn_send(sk: sock, skb: sk_buff, th: tcphdr, tcp_header_len: number): void {
   const tp = tcp_sk(sk);
   if (!tcp_ecn_mode_any(tp)) return;
+  if (tcp_ecn_mode_accecn(tp)) {
+    if ((tp.accecn_fail_mode & TCP_ACCECN_ACE_FAIL_RECV) === 0) INET_ECN_xmit(sk);
+    else INET_ECN_dontxmit(sk);
+    tcp_accecn_set_ace(tp, skb, th);
+    skb.shinfo.gso_type |= SKB_GSO_TCP_ACCECN;
+    return;
+  }
   if (skb.len !== tcp_header_len && !before(skb.tcp.seq, tp.snd_nxt)) {
     INET_ECN_xmit(sk);
     if ((tp.ecn_flags & TCP_ECN_QUEUE_CWR) !== 0) {

@@ -13,6 +13,7 @@ import {
   TCP_NAGLE_PUSH,
   TCP_TIMEOUT_INIT,
   TCP_TIMEOUT_MIN_US,
+  tcp_ecn_mode_accecn,
   tcp_in_cwnd_reduction,
   tcp_is_sack,
   tcp_needs_internal_pacing,
@@ -29,6 +30,7 @@ import {
   tcp_write_queue_empty,
   u32add,
 } from '../../include/net/tcp.ts';
+import { tcp_accecn_option_beacon_check } from '../../include/net/tcp_ecn.ts';
 import { hrtimer_is_queued, hrtimer_start } from '../../kernel/time/hrtimer.ts';
 import { jiffies_to_usecs, usecs_to_jiffies } from '../../kernel/time/timer.ts';
 import { LINUX_MIB_TCPSPURIOUSRTXHOSTQUEUES } from '../../uapi/snmp.ts';
@@ -111,6 +113,8 @@ export function tcp_write_xmit(sk: sock, mss_now: number, nonagle: number, push_
   let is_cwnd_limited = false;
   let is_rwnd_limited = false;
   tcp_mstamp_refresh(tp);
+  // The option that is due by now takes space.
+  if (tcp_ecn_mode_accecn(tp) && tcp_accecn_option_beacon_check(sk)) mss_now = tcp_current_mss(sk);
   if (push_one === 0) {
     const probe = tcp_mtu_probe(sk);
     if (probe === MTU_PROBE_WAIT) return false;
