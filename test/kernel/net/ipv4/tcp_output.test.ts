@@ -159,6 +159,21 @@ describe('small writes', () => {
     host.drain(tp);
     expect(host.kernel.skb.live).toBe(0);
   });
+
+  it('all go at once without autocorking', () => {
+    const host = new PeerlessHost();
+    const tp = host.socket();
+    host.network.ipv4.sysctl_tcp_autocorking = 0;
+    host.run(() => tp.skc_prot.setsockopt(tp, SOL_TCP, TCP_NODELAY, 1));
+    host.hold = true;
+    for (const length of [1000, 100, 100]) host.send(tp, length);
+    expect(summary(host.take())).toEqual(['0:1000(1000) P.', '1000:1100(100) P.', '1100:1200(100) P.']);
+    expect(host.network.mib.net_statistics[LINUX_MIB_TCPAUTOCORKING]).toBe(0);
+    host.hold = false;
+    host.complete();
+    host.drain(tp);
+    expect(host.kernel.skb.live).toBe(0);
+  });
 });
 
 describe('blocking', () => {
