@@ -1,6 +1,6 @@
 /** What went wrong, as one line (or a line each) and an exit code. A bug of ours keeps its stack: it is what a report needs. */
 import { CaptureDamage, CaptureOpenError } from '../observe/files/capture_errors.ts';
-import { CaptureWriteError } from '../observe/files/capture_file.ts';
+import { CaptureWriteError } from '../observe/files/output_file.ts';
 import { EventLogError } from '../observe/follow/event_log_reader.ts';
 import { TraceSelectionError } from '../observe/trace/event_selection.ts';
 import { TopologyError } from '../topology/topology_error.ts';

@@ -1,7 +1,7 @@
 /** truewire packetdrill */
 import { mkdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { CaptureWriteError } from '../observe/files/capture_file.ts';
+import { CaptureWriteError } from '../observe/files/output_file.ts';
 import type { Script } from '../packetdrill/ast.ts';
 import { ScriptSyntaxError } from '../packetdrill/failures.ts';
 import { type RunOptions, runOptions } from '../packetdrill/options.ts';

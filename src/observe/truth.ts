@@ -7,14 +7,13 @@
  * - `cause`: the id of the frame that a retransmission repeats, or that a duplicate copies.
  * - `fate`: `delivered`, `reordered` (delivered after a frame that was sent later), `lost` or `corrupted`.
  */
-import { closeSync } from 'node:fs';
 import type { RetransmitWatcher } from '../kernel/include/net/packet_watchers.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Cable, CableEnd, CableObserver } from '../wire/cable.ts';
 import type { Frame } from '../wire/frame.ts';
 import type { Fate } from '../wire/impairment.ts';
 import { finishAtExit } from './files/at_exit.ts';
-import { openLog, wholeLines, writeLog } from './trace/trace_output.ts';
+import { LogFile, wholeLines } from './files/log_file.ts';
 import { before, type Sent, Stream } from './truth_stream.ts';
 
 /** Its name in the directory of a run. */
@@ -75,7 +74,7 @@ interface Announced {
   readonly by: 'RTO' | 'fast' | 'TLP';
 }
 
-const FLUSH_BYTES = 1 << 16;
+const FLUSH_BYTES = 1 << 20;
 const ETH_HLEN = 14;
 const ETH_P_IP = 0x0800;
 const ETH_P_ARP = 0x0806;
@@ -89,8 +88,7 @@ const ACK = 16;
 const COMPACT_AT = 4096;
 
 export class TruthLog {
-  readonly #path: string;
-  readonly #fd: number;
+  readonly #file: LogFile;
   readonly #detachers: (() => void)[] = [];
   readonly #planned: () => void;
   readonly #streams = new Map<string, Stream>();
@@ -107,8 +105,7 @@ export class TruthLog {
 
   /** Throws CaptureWriteError. */
   constructor(path: string, cables: readonly Cable[], kernels: readonly Kernel[]) {
-    this.#path = path;
-    this.#fd = openLog(path);
+    this.#file = new LogFile(path, wholeLines);
     for (const cable of cables) this.#watchCable(cable);
     for (const owner of kernels) this.#watchKernel(owner);
     this.#planned = finishAtExit(() => this.close());
@@ -119,7 +116,7 @@ export class TruthLog {
     for (const detach of this.#detachers) detach();
     this.#flush(Number.POSITIVE_INFINITY);
     this.#write();
-    closeSync(this.#fd);
+    this.#file.close();
   }
 
   #watchCable(cable: Cable): void {
@@ -218,7 +215,7 @@ export class TruthLog {
     const bytes = Buffer.from(this.#text);
     // Before it is written: what a full disk has refused is not tried again.
     this.#text = '';
-    writeLog(this.#path, this.#fd, bytes, bytes.length, wholeLines);
+    this.#file.write(bytes, bytes.length);
   }
 }
 

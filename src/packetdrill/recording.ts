@@ -3,12 +3,14 @@
 import type { sk_buff } from '../kernel/include/linux/skbuff.ts';
 import { skb_copy_bits } from '../kernel/net/core/skbuff_bits.ts';
 import { this_cpu } from '../machine/cpu.ts';
+import { CaptureBuffers } from '../observe/files/capture_buffers.ts';
 import { LINKTYPE_RAW, PACKET_INBOUND, PACKET_OUTBOUND } from '../observe/files/pcapng_format.ts';
 import { PcapngWriter } from '../observe/files/pcapng_writer.ts';
 import { HOST_OS } from '../observe/identity.ts';
 import { selectEvents } from '../observe/trace/event_selection.ts';
 import { numberHosts } from '../observe/trace/trace_context.ts';
 import { TraceSession } from '../observe/trace/trace_session.ts';
+import { blockOf } from '../sim/byte_heap.ts';
 import { TUN_NAME } from './defaults.ts';
 import type { ScriptHost } from './host.ts';
 
@@ -23,7 +25,11 @@ export class Recording {
   constructor(host: ScriptHost, path: string) {
     this.#host = host;
     const { simulation } = host;
-    this.#writer = new PcapngWriter(`${path}.pcapng`, { os: HOST_OS, application: 'truewire packetdrill' });
+    this.#writer = new PcapngWriter(`${path}.pcapng`, {
+      os: HOST_OS,
+      application: 'truewire packetdrill',
+      buffers: new CaptureBuffers(simulation.bytes),
+    });
     this.#writer.addInterface(
       { name: TUN_NAME, linkType: LINKTYPE_RAW, os: HOST_OS, description: 'the interface that the script plays the network behind' },
       simulation.now,
@@ -37,7 +43,7 @@ export class Recording {
     const bytes = new Uint8Array(skb.len);
     skb_copy_bits(skb, 0, bytes, 0, skb.len);
     const flags = outgoing ? PACKET_OUTBOUND : PACKET_INBOUND;
-    this.#writer.packet(0, this_cpu.clock, bytes, 0, bytes.length, bytes.length, flags, skb.packetId, -1, -1, null);
+    this.#writer.packet(0, this_cpu.clock, blockOf(bytes), 0, bytes.length, bytes.length, flags, skb.packetId, -1, -1, null);
   }
 
   close(): void {

@@ -87,7 +87,7 @@ export function runTopology(topology: Topology, options: RunOptions, guest: Gues
   network.simulation.run(START_NS);
   checkSetup(network);
   for (const host of network.hosts) host.endSetup();
-  const session = new CaptureSession(options.directory, APPLICATION, network.names(), () => network.simulation.now);
+  const session = new CaptureSession(options.directory, APPLICATION, network.names(), network.simulation);
   const finishCaptures = attachCaptures(network, session, captures);
   const trace = attachTrace(network, options.directory, options.trace, options.traceFormats);
   for (const host of network.hosts) for (const probe of host.spec.probes ?? []) attachProbe(host, probe);

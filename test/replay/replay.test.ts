@@ -7,6 +7,7 @@ import { PcapWriter } from '../../src/observe/files/pcap_writer.ts';
 import type { RunReport } from '../../src/observe/report/run_report.ts';
 import { playedAddress } from '../../src/replay/played_address.ts';
 import { Replay } from '../../src/replay/replay.ts';
+import { blockOf } from '../../src/sim/byte_heap.ts';
 import { loadTopology } from '../../src/topology/load.ts';
 import { runTopology } from '../../src/topology/run.ts';
 import { framesOf, type Seen, temporaryFolder } from '../scenarios/scenario.ts';
@@ -153,7 +154,7 @@ describe('replay', () => {
     const path = join(temporaryFolder(), 'ping.pcap');
     const writer = new PcapWriter(path);
     const requests = [1, 2, 3].map(echoRequest);
-    for (const [i, frame] of requests.entries()) writer.packet(i * 1_000_000, frame, 0, frame.length, frame.length);
+    for (const [i, frame] of requests.entries()) writer.packet(i * 1_000_000, blockOf(frame), 0, frame.length, frame.length);
     writer.close();
     const ping = replayInto(path);
     const replies = ping.sent.flatMap(({ parsed }) => (parsed.icmp === null ? [] : [parsed]));

@@ -1,7 +1,10 @@
 /** All captures of a run: a file a capture point, or one for several, streamed, closed together. */
 import { existsSync, mkdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { CaptureWriteError, type Present } from '../files/capture_file.ts';
+import type { Simulation } from '../../sim/simulation.ts';
+import { CaptureBuffers } from '../files/capture_buffers.ts';
+import type { Present } from '../files/capture_file.ts';
+import { CaptureWriteError } from '../files/output_file.ts';
 import type { PacketWriter } from '../files/packet_writer.ts';
 import { PcapPackets } from '../files/pcap_packets.ts';
 import { type CaptureInterface, PcapngWriter } from '../files/pcapng_writer.ts';
@@ -50,13 +53,15 @@ export class CaptureSession {
   readonly #names: readonly { address: number; name: string }[];
   readonly #application: string;
   readonly #present: Present;
+  readonly #buffers: CaptureBuffers;
 
-  /** `names` go into every file's name resolution block; nothing that is seen before `present()` is still to come. */
-  constructor(directory: string, application: string, names: readonly { address: number; name: string }[], present: Present) {
+  /** `names` go into every file's name resolution block; nothing that is seen before the simulation's present is still to come. */
+  constructor(directory: string, application: string, names: readonly { address: number; name: string }[], simulation: Simulation) {
     this.directory = directory;
     this.#application = application;
     this.#names = names;
-    this.#present = present;
+    this.#present = () => simulation.now;
+    this.#buffers = new CaptureBuffers(simulation.bytes);
     try {
       makeFolder(directory);
     } catch (error) {
@@ -80,8 +85,8 @@ export class CaptureSession {
 
   #create(format: CaptureFormat, file: string, present: Present): PacketWriter {
     const path = join(this.directory, file);
-    if (format !== 'pcapng') return new PcapPackets(path, format === 'pcap' ? 'us' : 'ns', present);
-    const about = { os: HOST_OS, hardware: NIC_HARDWARE, application: this.#application, present };
+    if (format !== 'pcapng') return new PcapPackets(path, format === 'pcap' ? 'us' : 'ns', present, this.#buffers);
+    const about = { os: HOST_OS, hardware: NIC_HARDWARE, application: this.#application, present, buffers: this.#buffers };
     const writer = new PcapngWriter(path, about);
     if (this.#names.length > 0) writer.addNames(this.#names);
     return writer;

@@ -21,12 +21,12 @@ export class NicCapture implements NicObserver {
   }
 
   transmitted(frame: Frame, queue: number, time: number, descriptorIndex: number): void {
-    const { u8, start, length, id } = frame;
+    const { block, u8, start, length, id } = frame;
     const gate = this.#gate;
     if (!gate.wants(u8, start, length, length, time)) return;
     const flags = PACKET_OUTBOUND | receptionType(u8, start);
     const comment = (this.#descriptors[descriptorIndex] ??= `tx descriptor ${descriptorIndex}`);
-    gate.writer.packet(gate.interfaceId, time, u8, start, gate.kept(length), length, flags, id, queue, -1, comment);
+    gate.writer.packet(gate.interfaceId, time, block, start, gate.kept(length), length, flags, id, queue, -1, comment);
   }
 
   received(frame: Frame, queue: number, time: number, rssHash: number, dropped: DropReason | null): void {
@@ -34,11 +34,11 @@ export class NicCapture implements NicObserver {
       this.#lost(frame, queue, time, dropped, false);
       return;
     }
-    const { u8, start, length, id } = frame;
+    const { block, u8, start, length, id } = frame;
     const gate = this.#gate;
     if (!gate.wants(u8, start, length, length, time)) return;
     const hash = rssHash === 0 ? -1 : rssHash >>> 0;
-    gate.writer.packet(gate.interfaceId, time, u8, start, gate.kept(length), length, inbound(frame), id, queue, hash, null);
+    gate.writer.packet(gate.interfaceId, time, block, start, gate.kept(length), length, inbound(frame), id, queue, hash, null);
   }
 
   stored(): void {
@@ -50,9 +50,9 @@ export class NicCapture implements NicObserver {
   }
 
   #lost(frame: Frame, queue: number, time: number, reason: DropReason, seen: boolean): void {
-    const { u8, start, length, id } = frame;
+    const { block, u8, start, length, id } = frame;
     if (!this.#gate.wants(u8, start, length, length, time, seen)) return;
-    this.#gate.packetDropped(time, u8, start, length, inbound(frame), id, queue, `not passed to the host: ${reason}`);
+    this.#gate.packetDropped(time, block, start, length, inbound(frame), id, queue, `not passed to the host: ${reason}`);
   }
 }
 

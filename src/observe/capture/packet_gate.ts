@@ -1,4 +1,5 @@
 /** What stands before each capture file: counts what the point saw, asks its filter, cuts to its snap length. */
+import type { ByteBlock } from '../../sim/byte_heap.ts';
 import type { PacketWriter } from '../files/packet_writer.ts';
 import type { CapturePoint } from './capture_session.ts';
 import type { FilterProgram } from './filter/filter_program.ts';
@@ -51,7 +52,7 @@ export class PacketGate {
   /** Writes a packet that was lost. */
   packetDropped(
     time: number,
-    u8: Uint8Array,
+    bytes: ByteBlock,
     start: number,
     length: number,
     flags: number,
@@ -62,7 +63,7 @@ export class PacketGate {
     const captured = this.kept(length);
     const { writer } = this;
     writer.beginPacket(this.interfaceId, time, captured, length);
-    writer.append(u8, start, captured);
+    writer.append(bytes, start, captured);
     this.drop();
     writer.endPacket(flags, id, queue, -1, comment);
   }

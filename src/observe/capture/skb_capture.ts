@@ -72,7 +72,7 @@ export class SkbCapture {
     this.#gate = new PacketGate(point, options);
     this.#atIp = options.point === 'ip';
     this.#frame[12] = ETH_P_IP >> 8;
-    this.#state = options.tcpState && !this.#atIp ? new TcpStateOption() : null;
+    this.#state = options.tcpState && !this.#atIp ? new TcpStateOption(dev.nd_net.kernel.machine.simulation.bytes) : null;
     this.detach = this.#listen(options.point);
   }
 
@@ -176,13 +176,13 @@ function flagsOf(skb: sk_buff, outgoing: boolean, start: number): number {
 /** The first `length` bytes of an skb from offset `start` of its linear part on: linear part, fragments, fragment list. */
 function appendSkb(writer: PacketWriter, skb: sk_buff, start: number, length: number): void {
   const linear = Math.min(skb.data + skb.len - skb.data_len - start, length);
-  writer.append(skb.mem.u8, start, linear);
+  writer.append(skb.mem.block, start, linear);
   let left = length - linear;
   const shinfo = skb.shinfo;
   for (let i = 0; i < shinfo.nr_frags && left > 0; i++) {
     const frag = shinfo.frags[i]!;
     const size = Math.min(frag.size, left);
-    writer.append(frag.page.mem.u8, frag.off, size);
+    writer.append(frag.page.mem.block, frag.off, size);
     left -= size;
   }
   for (let part = shinfo.frag_list; part !== null && left > 0; part = part.next) {

@@ -8,6 +8,7 @@ import type { sock } from '../../kernel/include/net/sock.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { SOCK_STREAM } from '../../kernel/uapi/socket.ts';
 import { this_cpu } from '../../machine/cpu.ts';
+import { blockOf } from '../../sim/byte_heap.ts';
 import { PACKET_INBOUND, PACKET_OUTBOUND } from '../files/pcapng_format.ts';
 import type { CapturePoint } from './capture_session.ts';
 
@@ -30,6 +31,7 @@ export class SocketCapture {
   readonly #point: CapturePoint;
   readonly #snapLen: number;
   readonly #tags = new Uint8Array(TAGS_BYTES);
+  readonly #tagBytes = blockOf(this.#tags);
   readonly #view = new DataView(this.#tags.buffer);
   readonly detach: () => void;
 
@@ -57,8 +59,8 @@ export class SocketCapture {
     const captured = Math.min(TAGS_BYTES + size, this.#snapLen);
     const { writer, interfaceId } = this.#point;
     writer.beginPacket(interfaceId, this_cpu.clock, captured, TAGS_BYTES + size);
-    writer.append(this.#tags, 0, Math.min(TAGS_BYTES, captured));
-    writer.append(data, offset, Math.max(0, captured - TAGS_BYTES));
+    writer.append(this.#tagBytes, 0, Math.min(TAGS_BYTES, captured));
+    writer.append(blockOf(data), offset, Math.max(0, captured - TAGS_BYTES));
     writer.endPacket(outgoing ? PACKET_OUTBOUND : PACKET_INBOUND, -1, -1, -1, null);
   }
 

@@ -10,6 +10,7 @@ import type { sock } from '../../kernel/include/net/sock.ts';
 import { isFullsock } from '../../kernel/net/ipv4/inet_hashtables.ts';
 import { ehashFind, inet_ehashfn } from '../../kernel/net/ipv4/inet_hashtables_ehash.ts';
 import { TCP_CLOSE, TCP_CLOSE_WAIT, TCP_CLOSING, TCP_ESTABLISHED, TCP_FIN_WAIT1, TCP_FIN_WAIT2, TCP_LAST_ACK, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT, TCP_TIME_WAIT } from '../../kernel/uapi/tcp.ts'; // biome-ignore format: a list
+import type { ByteBlock, ByteHeap } from '../../sim/byte_heap.ts';
 import { NSEC_PER_MSEC, NSEC_PER_SEC, NSEC_PER_USEC } from '../../sim/time.ts';
 
 export const BBLOG_PEN = 10949;
@@ -46,9 +47,10 @@ export function connectionOf(network: net, u8: Uint8Array, start: number, availa
   const ip = start + 14;
   if (available < 14 + 20 + 20 || u8[start + 12] !== 8 || u8[start + 13] !== 0 || u8[ip + 9] !== 6) return null;
   const tcp = ip + ((u8[ip]! & 15) << 2);
-  const [source, destination] = [address(u8, ip + 12), address(u8, ip + 16)];
-  const [sport, dport] = [(u8[tcp]! << 8) | u8[tcp + 1]!, (u8[tcp + 2]! << 8) | u8[tcp + 3]!];
-  const [laddr, lport, faddr, fport] = outgoing ? [source, sport, destination, dport] : [destination, dport, source, sport];
+  const laddr = address(u8, outgoing ? ip + 12 : ip + 16);
+  const faddr = address(u8, outgoing ? ip + 16 : ip + 12);
+  const lport = port(u8, outgoing ? tcp : tcp + 2);
+  const fport = port(u8, outgoing ? tcp + 2 : tcp);
   const hash = inet_ehashfn(network, laddr, lport, faddr, fport);
   const found = ehashFind(network.tcp_hashinfo, hash, faddr, fport, laddr, lport, 0);
   return found !== null && isFullsock(found) ? found : null;
@@ -56,17 +58,19 @@ export function connectionOf(network: net, u8: Uint8Array, start: number, availa
 
 const address = (u8: Uint8Array, at: number): number => ((u8[at]! << 24) | (u8[at + 1]! << 16) | (u8[at + 2]! << 8) | u8[at + 3]!) >>> 0;
 
+const port = (u8: Uint8Array, at: number): number => (u8[at]! << 8) | u8[at + 1]!;
+
 /** Builds the option's value in place: valid until the next one. */
 export class TcpStateOption {
-  readonly value = new Uint8Array(4 + RECORD_BYTES);
-  readonly #view = new DataView(this.value.buffer);
+  readonly value: ByteBlock;
   #serial = 0;
 
-  constructor() {
-    this.#view.setUint32(0, TYPE_TCPINFO, true);
+  constructor(heap: ByteHeap) {
+    this.value = heap.allocate(4 + RECORD_BYTES);
+    this.value.view.setUint32(0, TYPE_TCPINFO, true);
   }
 
-  fill(sk: sock, outgoing: boolean, now: number, length: number): Uint8Array {
+  fill(sk: sock, outgoing: boolean, now: number, length: number): ByteBlock {
     const tp = tcp_sk(sk);
     const bytes = (segments: number): number => Math.min(U32, segments * tp.mss_cache);
     const us = Math.floor(now / NSEC_PER_USEC);
@@ -74,7 +78,7 @@ export class TcpStateOption {
     this.#u32(8, us % 1_000_000);
     this.#u32(16, Math.floor(now / NSEC_PER_MSEC));
     this.#u32(20, this.#serial++);
-    this.value[4 + 25] = outgoing ? EVENT_OUT : EVENT_IN;
+    this.value.u8[4 + 25] = outgoing ? EVENT_OUT : EVENT_IN;
     this.#u32(32, sk.sk_rmem_alloc);
     this.#u32(44, sk.sk_wmem_queued);
     this.#u32(56, STATES[sk.skc_state] ?? 0);
@@ -93,12 +97,12 @@ export class TcpStateOption {
     this.#u32(124, tp.rcv_wnd);
     this.#u32(128, tp.sacked_out);
     this.#u32(132, tp.out_of_order_queue.qlen);
-    this.value[4 + 156] = (tp.rx_opt.snd_wscale & 15) | ((tp.rx_opt.rcv_wscale & 15) << 4);
+    this.value.u8[4 + 156] = (tp.rx_opt.snd_wscale & 15) | ((tp.rx_opt.rcv_wscale & 15) << 4);
     this.#u32(264, length);
     return this.value;
   }
 
   #u32(offset: number, value: number): void {
-    this.#view.setUint32(4 + offset, value >>> 0, true);
+    this.value.view.setUint32(4 + offset, value >>> 0, true);
   }
 }

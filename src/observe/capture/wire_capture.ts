@@ -19,13 +19,13 @@ export class WireCapture implements CableObserver {
   }
 
   frame(from: CableEnd, frame: Frame, time: number, fate: Fate): void {
-    const { u8, start, length, id, queue } = frame;
+    const { block, u8, start, length, id, queue } = frame;
     const gate = this.#gate;
     if (!gate.wants(u8, start, length, length, time)) return;
     const direction = from === this.#first ? PACKET_OUTBOUND : PACKET_INBOUND;
     const flags = direction | receptionType(u8, start) | (fate.corrupt ? PACKET_CRC_ERROR : 0);
-    if (fate.lost) gate.packetDropped(time, u8, start, length, flags, id, queue, LOST);
-    else gate.writer.packet(gate.interfaceId, time, u8, start, gate.kept(length), length, flags, id, queue, -1, remark(fate));
+    if (fate.lost) gate.packetDropped(time, block, start, length, flags, id, queue, LOST);
+    else gate.writer.packet(gate.interfaceId, time, block, start, gate.kept(length), length, flags, id, queue, -1, remark(fate));
   }
 }
 

@@ -2,32 +2,12 @@
  * Output of one capture file: a buffer that is filled in place and written synchronously, always up to the end of a whole block. So whatever
  * happens to the process, and whenever, the file ends with a whole block and every tool can open it.
  */
-import fs from 'node:fs';
-import { getSystemErrorMap } from 'node:util';
+import type { ByteBlock } from '../../sim/byte_heap.ts';
+import { finishAtExit } from './at_exit.ts';
+import { CaptureBuffers, roomIn } from './capture_buffers.ts';
+import { DISK_BLOCK } from './direct_io.ts';
+import { CaptureWriteError, OutputFile } from './output_file.ts';
 import { TimeOrder } from './time_order.ts';
-
-/** Measured: with a buffer of 1 MiB the page cache's copy dominates, with smaller ones the system calls do. */
-const DEFAULT_BUFFER_BYTES = 1 << 20;
-/** Below this a loop over the bytes is cheaper than making the view that `set` needs. */
-const SHORT_COPY = 48;
-
-/** A capture could not be written: which file and why. What had been written before stays readable. */
-export class CaptureWriteError extends Error {
-  override readonly name = 'CaptureWriteError';
-  readonly path: string;
-  /** The operating system's name of the error: ENOSPC, EACCES, … */
-  readonly code: string;
-
-  constructor(path: string, doing: string, cause: unknown) {
-    const error = cause as NodeJS.ErrnoException;
-    const known = error.errno === undefined ? undefined : getSystemErrorMap().get(error.errno);
-    super(`${path}: cannot ${doing} the capture: ${known?.[1] ?? error.message}${error.code === undefined ? '' : ` (${error.code})`}`, {
-      cause,
-    });
-    this.path = path;
-    this.code = error.code ?? '';
-  }
-}
 
 /** What a file consists of: blocks that tell their length. `fileOffset` is where in the file a block begins. */
 export interface BlockFormat {
@@ -46,36 +26,39 @@ export class CaptureFile {
   /** Filled by the writer from `pos` on, after `reserve`, which may replace and move them. */
   buf: Buffer;
   view: DataView;
-  pos = 0;
+  pos: number;
   /** Start of the block under construction; what lies before it is whole. */
-  blockStart = 0;
+  blockStart: number;
+  /** Where the bytes begin that are not in the file yet: at the place within a disk block that they will have there, so that the disk can read them from here. */
+  #start: number;
   #limit: number;
-  #fd: number;
-  #fileBytes = 0;
+  #block: ByteBlock;
+  readonly #file: OutputFile;
+  readonly #buffers: CaptureBuffers;
   #failure: CaptureWriteError | null = null;
   readonly #format: BlockFormat;
   readonly #order: TimeOrder | null;
-  readonly #atExit: () => void;
+  readonly #planned: () => void;
   #ended = false;
 
   /** Without `present` blocks are written as they come. */
-  constructor(path: string, format: BlockFormat, bufferBytes = DEFAULT_BUFFER_BYTES, present: Present | null = null) {
+  constructor(path: string, format: BlockFormat, buffers: CaptureBuffers = new CaptureBuffers(), present: Present | null = null) {
     this.path = path;
     this.#format = format;
     this.#order = present === null ? null : new TimeOrder(format, present);
-    this.buf = Buffer.allocUnsafeSlow(bufferBytes);
-    this.view = new DataView(this.buf.buffer);
-    this.#limit = bufferBytes;
-    this.#fd = this.#open();
-    this.#atExit = () => this.#saveAtExit();
-    // One listener a file is meant, not a leak: without this Node warns from the eleventh on.
-    process.setMaxListeners(process.getMaxListeners() + 1);
-    process.on('exit', this.#atExit);
+    this.#file = new OutputFile(path);
+    this.#buffers = buffers;
+    this.#block = buffers.take();
+    this.buf = bytesOf(this.#block);
+    this.view = this.#block.view;
+    this.#start = this.pos = this.blockStart = this.#place();
+    this.#limit = this.#start + roomIn(this.#block);
+    this.#planned = finishAtExit(() => this.close());
   }
 
   /** Bytes of whole blocks so far, written or not. */
   get bytes(): number {
-    return this.#fileBytes + this.blockStart;
+    return this.#file.size + this.blockStart - this.#start;
   }
 
   /** False once writing has failed or the file is closed. */
@@ -101,36 +84,40 @@ export class CaptureFile {
   /** Writes all whole blocks, or those that nothing earlier can come before. */
   flush(): void {
     if (this.#failure !== null) throw this.#failure;
-    const ready =
-      this.#order === null ? this.blockStart : this.#order.arrange(this.buf, this.view, this.blockStart, this.#fileBytes, this.#ended);
-    if (ready === 0) return;
+    const ready = this.#ready();
+    if (ready === this.#start) return;
     this.#write(ready);
-    this.buf.copyWithin(0, ready, this.pos);
-    this.pos -= ready;
-    this.blockStart -= ready;
+    this.#start = ready;
+    this.#moveTo(this.#block);
   }
 
   /** Writes what is whole and closes the file; also after an error, which it does not repeat. */
   close(): void {
-    if (this.#fd < 0) return;
+    if (this.#ended) return;
     this.#ended = true;
+    this.#planned();
     try {
       if (this.#failure === null) this.flush();
     } finally {
-      this.#release();
+      this.#limit = -1;
+      this.#failure ??= new CaptureWriteError(this.path, 'write', new Error('it is closed'));
+      this.#buffers.give(this.#block);
+      this.#file.close();
     }
   }
 
   /** Appends bytes of the caller's to the block under construction; `reserve` has made the room. */
-  copy(u8: Uint8Array, offset: number, length: number): void {
+  copy(bytes: ByteBlock, offset: number, length: number): void {
+    bytes.copyTo(this.#block, this.pos, offset, length);
+    this.pos += length;
+  }
+
+  /** The same with few bytes from anywhere. */
+  copyShort(u8: Uint8Array): void {
+    const { buf } = this;
     const to = this.pos;
-    if (length <= SHORT_COPY) {
-      for (let i = 0; i < length; i++) this.buf[to + i] = u8[offset + i]!;
-    } else {
-      // The view costs less than any loop over the bytes: JavaScript has no other copy between two buffers.
-      this.buf.set(u8.subarray(offset, offset + length), to);
-    }
-    this.pos = to + length;
+    for (let i = 0; i < u8.length; i++) buf[to + i] = u8[i]!;
+    this.pos = to + u8.length;
   }
 
   u16(value: number): void {
@@ -155,79 +142,65 @@ export class CaptureFile {
     while (((this.pos - this.blockStart) & 3) !== 0) this.buf[this.pos++] = 0;
   }
 
-  #open(): number {
-    try {
-      return fs.openSync(this.path, 'w');
-    } catch (error) {
-      throw new CaptureWriteError(this.path, 'create', error);
-    }
+  /** The end of the blocks that may be written. */
+  #ready(): number {
+    if (this.#order === null) return this.blockStart;
+    return this.#order.arrange(this.buf, this.view, this.#start, this.blockStart, this.#file.size - this.#start, this.#ended);
   }
 
   #makeRoom(bytes: number): void {
     this.flush();
-    if (this.pos + bytes <= this.#limit) return;
-    const grown = Buffer.allocUnsafeSlow(2 * (this.pos + bytes));
-    this.buf.copy(grown, 0, 0, this.pos);
-    this.buf = grown;
-    this.view = new DataView(grown.buffer);
-    this.#limit = grown.length;
+    if (this.pos + bytes > this.#limit) this.#moveTo(this.#buffers.take(2 * (this.pos + bytes)));
   }
 
-  #write(length: number): void {
-    let done = 0;
-    try {
-      while (done < length) done += fs.writeSync(this.#fd, this.buf, done, length - done);
-    } catch (error) {
-      throw this.#fail(error, done);
+  /** Moves what is not in the file yet to where it belongs, in this buffer or in a larger one. */
+  #moveTo(target: ByteBlock): void {
+    const [from, before, buf] = [this.#start, this.#block, this.buf];
+    if (target !== before) {
+      this.#block = target;
+      this.buf = bytesOf(target);
+      this.view = target.view;
+      this.#buffers.give(before);
     }
-    this.#fileBytes += length;
+    this.#start = this.#place();
+    this.#limit = this.#start + roomIn(target);
+    buf.copy(this.buf, this.#start, from, this.pos);
+    this.pos += this.#start - from;
+    this.blockStart += this.#start - from;
+  }
+
+  /** The first place in the buffer that lies in its page as the file's next byte will lie in its disk block. */
+  #place(): number {
+    return (DISK_BLOCK + ((this.#file.size - this.#block.origin) % DISK_BLOCK)) % DISK_BLOCK;
+  }
+
+  #write(end: number): void {
+    const before = this.#file.size;
+    try {
+      this.#file.append(this.buf, this.#start, end, true);
+    } catch (error) {
+      throw this.#fail(error as CaptureWriteError, before);
+    }
   }
 
   /** Cuts off the part of a block that was still written, and refuses everything from now on: a gap would make the file unreadable. */
-  #fail(error: unknown, written: number): CaptureWriteError {
-    const whole = this.#fileBytes + wholeBlocks(this.#format, this.view, written, this.#fileBytes);
-    try {
-      fs.ftruncateSync(this.#fd, whole);
-    } catch {
-      // A pipe or device: nothing to cut there.
-    }
-    this.#fileBytes = whole;
-    this.#failure = new CaptureWriteError(this.path, 'write', error);
+  #fail(error: CaptureWriteError, before: number): CaptureWriteError {
+    const limit = this.#start + this.#file.size - before;
+    this.#file.cut(before + wholeBlocks(this.#format, this.view, this.#start, limit, before) - this.#start);
+    this.#failure = error;
     this.#limit = -1;
-    this.pos = 0;
-    this.blockStart = 0;
-    return this.#failure;
-  }
-
-  #saveAtExit(): void {
-    try {
-      this.close();
-    } catch {
-      // The process is ending; the file ends with the last whole block that found room.
-    }
-  }
-
-  #release(): void {
-    process.off('exit', this.#atExit);
-    process.setMaxListeners(Math.max(0, process.getMaxListeners() - 1));
-    this.#limit = -1;
-    this.#failure ??= new CaptureWriteError(this.path, 'write', new Error('it is closed'));
-    const fd = this.#fd;
-    this.#fd = -1;
-    try {
-      fs.closeSync(fd);
-    } catch (error) {
-      // Network file systems report a full disk here.
-      throw new CaptureWriteError(this.path, 'close', error);
-    }
+    this.#start = this.pos = this.blockStart = 0;
+    return error;
   }
 }
 
-/** The end of the last whole block in the first `limit` bytes of `view`, which begins with a block. */
-function wholeBlocks(format: BlockFormat, view: DataView, limit: number, fileOffset: number): number {
-  let end = 0;
+const bytesOf = ({ buffer, origin, u8 }: ByteBlock): Buffer => Buffer.from(buffer, origin, u8.length);
+
+/** The end of the last whole block between `start`, where one begins, and `limit`. `fileOffset` is where in the file `start` is. */
+function wholeBlocks(format: BlockFormat, view: DataView, start: number, limit: number, fileOffset: number): number {
+  let end = start;
   while (end + format.headBytes <= limit) {
-    const length = format.lengthAt(view, end, fileOffset + end);
+    const length = format.lengthAt(view, end, fileOffset + end - start);
     if (end + length > limit) break;
     end += length;
   }

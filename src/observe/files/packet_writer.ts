@@ -2,6 +2,7 @@
  * What a capture point writes to, whatever the format: packets whole or in pieces, with what is known of each. A format that has no room for something (classic
  * pcap: for anything but time and bytes) leaves it out.
  */
+import type { ByteBlock } from '../../sim/byte_heap.ts';
 import type { CaptureInterface, InterfaceStatistics } from './pcapng_writer.ts';
 
 export interface PacketWriter {
@@ -17,7 +18,7 @@ export interface PacketWriter {
   packet(
     interfaceId: number,
     timeNs: number,
-    u8: Uint8Array,
+    bytes: ByteBlock,
     offset: number,
     captured: number,
     original: number,
@@ -29,11 +30,11 @@ export interface PacketWriter {
   ): void;
   /** Opens a packet whose `captured` bytes come in pieces; `append` them, then options, then `endPacket`. */
   beginPacket(interfaceId: number, timeNs: number, captured: number, original: number): void;
-  append(u8: Uint8Array, offset: number, length: number): void;
+  append(bytes: ByteBlock, offset: number, length: number): void;
   /** Packets lost on this interface since the one before. */
   dropCount(count: number): void;
   /** A binary custom option of the organisation with this Private Enterprise Number. */
-  customOption(enterprise: number, value: Uint8Array): void;
+  customOption(enterprise: number, value: ByteBlock): void;
   endPacket(flags: number, packetId: number, queue: number, hash: number, comment: string | null): void;
   /** Counters for the statistics that `close` writes. */
   setStatistics(interfaceId: number, statistics: InterfaceStatistics): void;

@@ -1,5 +1,7 @@
 /** A classic pcap file as capture points fill it: of each packet only time and bytes; names, flags, ids and comments are left out. */
+import type { ByteBlock } from '../../sim/byte_heap.ts';
 import { InvariantError } from '../../sim/invariant.ts';
+import type { CaptureBuffers } from './capture_buffers.ts';
 import type { Present } from './capture_file.ts';
 import type { PacketWriter } from './packet_writer.ts';
 import { PcapWriter } from './pcap_writer.ts';
@@ -9,20 +11,22 @@ export class PcapPackets implements PacketWriter {
   readonly #path: string;
   readonly #resolution: 'ns' | 'us';
   readonly #present: Present;
+  readonly #buffers: CaptureBuffers;
   #writer: PcapWriter | null = null;
 
   /** The file begins when its only interface is described. */
-  constructor(path: string, resolution: 'ns' | 'us', present: Present) {
+  constructor(path: string, resolution: 'ns' | 'us', present: Present, buffers: CaptureBuffers) {
     this.#path = path;
     this.#resolution = resolution;
     this.#present = present;
+    this.#buffers = buffers;
   }
 
   /** Throws CaptureWriteError. */
   addInterface({ linkType, snapLen }: CaptureInterface): number {
     if (this.#writer !== null) throw new InvariantError(`${this.#path}: a second interface in a classic pcap file`);
     const known = { ...(linkType === undefined ? {} : { linkType }), ...(snapLen === undefined ? {} : { snapLen }) };
-    this.#writer = new PcapWriter(this.#path, { resolution: this.#resolution, present: this.#present, ...known });
+    this.#writer = new PcapWriter(this.#path, { resolution: this.#resolution, present: this.#present, buffers: this.#buffers, ...known });
     return 0;
   }
 
@@ -36,16 +40,16 @@ export class PcapPackets implements PacketWriter {
     return this.#file.packets;
   }
 
-  packet(_interfaceId: number, timeNs: number, u8: Uint8Array, offset: number, captured: number, original: number): void {
-    this.#file.packet(timeNs, u8, offset, captured, original);
+  packet(_interfaceId: number, timeNs: number, bytes: ByteBlock, offset: number, captured: number, original: number): void {
+    this.#file.packet(timeNs, bytes, offset, captured, original);
   }
 
   beginPacket(_interfaceId: number, timeNs: number, captured: number, original: number): void {
     this.#file.begin(timeNs, captured, original);
   }
 
-  append(u8: Uint8Array, offset: number, length: number): void {
-    this.#file.append(u8, offset, length);
+  append(bytes: ByteBlock, offset: number, length: number): void {
+    this.#file.append(bytes, offset, length);
   }
 
   dropCount(): void {}

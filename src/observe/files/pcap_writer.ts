@@ -1,5 +1,7 @@
 /** Writes the classic pcap format (draft-ietf-opsawg-pcap), which every tool reads: one link type, no options. Little-endian, in ns or µs. */
+import type { ByteBlock } from '../../sim/byte_heap.ts';
 import { InvariantError } from '../../sim/invariant.ts';
+import type { CaptureBuffers } from './capture_buffers.ts';
 import { type BlockFormat, CaptureFile, type Present } from './capture_file.ts';
 import { LINKTYPE_ETHERNET, MAXIMUM_SNAPLEN } from './pcapng_format.ts';
 import { DEFAULT_START_EPOCH_NS } from './pcapng_writer.ts';
@@ -16,7 +18,8 @@ export interface PcapWriterOptions {
   snapLen?: number;
   /** The instant of virtual time 0, in ns since 1970. */
   startEpochNs?: bigint;
-  bufferBytes?: number;
+  /** Shared with other files. */
+  buffers?: CaptureBuffers;
   /** Given: packets come in any order and are written in order of time; see TimeOrder. */
   present?: Present;
 }
@@ -39,7 +42,7 @@ export class PcapWriter {
     this.#file = new CaptureFile(
       path,
       new PcapRecords(this.#nsPerUnit, this.#epochSeconds, this.#epochNs),
-      options.bufferBytes,
+      options.buffers,
       options.present,
     );
     this.#header(options);
@@ -55,10 +58,10 @@ export class PcapWriter {
     return this.#file.bytes;
   }
 
-  /** A packet: `captured` bytes of `u8` from `offset`, of `original` on the wire. */
-  packet(timeNs: number, u8: Uint8Array, offset: number, captured: number, original: number): void {
+  /** A packet: `captured` of `bytes` from `offset`, of `original` on the wire. */
+  packet(timeNs: number, bytes: ByteBlock, offset: number, captured: number, original: number): void {
     this.begin(timeNs, captured, original);
-    this.#file.copy(u8, offset, captured);
+    this.#file.copy(bytes, offset, captured);
     this.end();
   }
 
@@ -80,8 +83,8 @@ export class PcapWriter {
     this.#dataEnd = file.pos - file.blockStart + captured;
   }
 
-  append(u8: Uint8Array, offset: number, length: number): void {
-    this.#file.copy(u8, offset, length);
+  append(bytes: ByteBlock, offset: number, length: number): void {
+    this.#file.copy(bytes, offset, length);
   }
 
   end(): void {

@@ -1,4 +1,5 @@
 /** The building stones of a pcapng file: blocks, whose length stands at both ends, and options within them (sections 3.1 and 3.5). */
+import type { CaptureBuffers } from './capture_buffers.ts';
 import { type BlockFormat, CaptureFile, type Present } from './capture_file.ts';
 import { BLOCK_ENHANCED_PACKET, BLOCK_INTERFACE_STATISTICS, OPT_ENDOFOPT } from './pcapng_format.ts';
 
@@ -7,8 +8,8 @@ const TWO_32 = 4294967296;
 
 export class PcapngFile extends CaptureFile {
   /** `epochHigh`, `epochLow`: the instant of virtual time 0 in the two halves that blocks have. */
-  constructor(path: string, epochHigh: number, epochLow: number, bufferBytes?: number, present: Present | null = null) {
-    super(path, new PcapngBlocks(epochHigh, epochLow), bufferBytes, present);
+  constructor(path: string, epochHigh: number, epochLow: number, buffers?: CaptureBuffers, present: Present | null = null) {
+    super(path, new PcapngBlocks(epochHigh, epochLow), buffers, present);
   }
 
   optionalText(code: number, text: string | undefined): void {
@@ -30,7 +31,7 @@ export class PcapngFile extends CaptureFile {
     this.reserve(8 + value.length);
     this.u16(code);
     this.u16(value.length);
-    this.copy(value, 0, value.length);
+    this.copyShort(value);
     this.pad();
   }
 

@@ -5,7 +5,9 @@
  * `packet` is called for every frame of a run and allocates nothing but the view a copy needs. What is rarer (drop counts, verdicts, several comments,
  * custom options, data in pieces) goes through beginPacket … endPacket.
  */
+import type { ByteBlock } from '../../sim/byte_heap.ts';
 import { InvariantError } from '../../sim/invariant.ts';
+import type { CaptureBuffers } from './capture_buffers.ts';
 import type { Present } from './capture_file.ts';
 import type { PacketWriter } from './packet_writer.ts';
 import { PcapngFile } from './pcapng_file.ts';
@@ -68,7 +70,8 @@ export interface PcapngWriterOptions {
   comment?: string;
   /** The instant of virtual time 0, in ns since 1970. */
   startEpochNs?: bigint;
-  bufferBytes?: number;
+  /** Shared with other files. */
+  buffers?: CaptureBuffers;
   /** Given: packets come in any order and are written in order of time; see TimeOrder. */
   present?: Present;
 }
@@ -122,7 +125,7 @@ export class PcapngWriter implements PacketWriter {
     const epoch = options.startEpochNs ?? DEFAULT_START_EPOCH_NS;
     this.#epochHigh = Number(epoch >> 32n);
     this.#epochLow = Number(epoch & 0xffffffffn);
-    this.#file = new PcapngFile(path, this.#epochHigh, this.#epochLow, options.bufferBytes, options.present);
+    this.#file = new PcapngFile(path, this.#epochHigh, this.#epochLow, options.buffers, options.present);
     this.#sectionHeader(options);
     // A file without packets is a capture, too: the header must not wait for the first full buffer.
     this.#file.flush();
@@ -163,13 +166,13 @@ export class PcapngWriter implements PacketWriter {
   }
 
   /**
-   * A packet: `captured` bytes of `u8` from `offset`, of `original` on the wire. `flags` 0, `packetId`, `queue`, `hash` -1 and `comment` null
+   * A packet: `captured` of `bytes` from `offset`, of `original` on the wire. `flags` 0, `packetId`, `queue`, `hash` -1 and `comment` null
    * mean none.
    */
   packet(
     interfaceId: number,
     timeNs: number,
-    u8: Uint8Array,
+    bytes: ByteBlock,
     offset: number,
     captured: number,
     original: number,
@@ -182,7 +185,7 @@ export class PcapngWriter implements PacketWriter {
     const file = this.#file;
     file.reserve(EPB_HEADER_BYTES + captured + 3 + EPB_TAIL_BYTES);
     this.#packetHeader(interfaceId, timeNs, captured, original);
-    file.copy(u8, offset, captured);
+    file.copy(bytes, offset, captured);
     file.pad();
     this.#packetOptions(flags, packetId, queue, hash, comment);
     this.#file.endBlock();
@@ -195,10 +198,10 @@ export class PcapngWriter implements PacketWriter {
     this.#dataEnd = EPB_HEADER_BYTES + captured;
   }
 
-  append(u8: Uint8Array, offset: number, length: number): void {
+  append(bytes: ByteBlock, offset: number, length: number): void {
     const file = this.#file;
     if (file.pos - file.blockStart + length > this.#dataEnd) throw new InvariantError(`${this.path}: more bytes than beginPacket was told`);
-    file.copy(u8, offset, length);
+    file.copy(bytes, offset, length);
   }
 
   /** Packets lost on this interface since the one before. */
@@ -224,10 +227,11 @@ export class PcapngWriter implements PacketWriter {
   }
 
   /** A binary custom option of the organisation with this Private Enterprise Number. */
-  customOption(enterprise: number, value: Uint8Array): void {
-    this.#beginOption(OPT_CUSTOM_BINARY, 4 + value.length);
+  customOption(enterprise: number, value: ByteBlock): void {
+    const { length } = value.u8;
+    this.#beginOption(OPT_CUSTOM_BINARY, 4 + length);
     this.#file.u32(enterprise);
-    this.#file.copy(value, 0, value.length);
+    this.#file.copy(value, 0, length);
     this.#file.pad();
   }
 
@@ -303,7 +307,7 @@ export class PcapngWriter implements PacketWriter {
     file.u16(4 + name.length + 1);
     file.view.setUint32(file.pos, address);
     file.pos += 4;
-    file.copy(name, 0, name.length);
+    file.copyShort(name);
     file.buf[file.pos++] = 0;
     file.pad();
   }

@@ -4,59 +4,89 @@
  */
 import type { BlockFormat, Present } from './capture_file.ts';
 
+const FIRST_BLOCKS = 1024;
+
 export class TimeOrder {
   readonly #format: BlockFormat;
   readonly #present: Present;
   #scratch = Buffer.alloc(0);
+  /** Of the blocks in hand: where each begins, and when it was; the last start is the end of all. */
+  #starts = new Int32Array(FIRST_BLOCKS + 1);
+  #times = new Float64Array(FIRST_BLOCKS);
 
   constructor(format: BlockFormat, present: Present) {
     this.#format = format;
     this.#present = present;
   }
 
-  /** Arranges the blocks in the first `limit` bytes; returns how many bytes of them may be written, all once the capture has `ended`. */
-  arrange(buf: Buffer, view: DataView, limit: number, fileOffset: number, ended: boolean): number {
-    const starts: number[] = [];
-    const times: number[] = [];
-    let sorted = true;
-    for (let at = 0; at < limit; at += this.#format.lengthAt(view, at, fileOffset + at)) {
-      const time = this.#format.timeAt(view, at, fileOffset + at);
-      if (times.length > 0 && time < times[times.length - 1]!) sorted = false;
-      starts.push(at);
-      times.push(time);
-    }
-    const order = starts.map((_, i) => i);
-    if (!sorted) {
-      order.sort((a, b) => times[a]! - times[b]! || a - b);
-      this.#copyInOrder(buf, starts, order, limit);
-    }
+  /**
+   * Arranges the blocks from `from` to `limit`, whose place in the file is `fileOffset` more; returns the end of those that may be written: all once the capture has
+   * `ended`.
+   */
+  arrange(buf: Buffer, view: DataView, from: number, limit: number, fileOffset: number, ended: boolean): number {
+    const count = this.#find(view, from, limit, fileOffset);
+    const order = this.#inOrder(count) ? null : this.#sorted(count);
+    if (order !== null) this.#copyInOrder(buf, this.#starts, order);
     if (ended) return limit;
     const present = this.#present();
-    let ready = 0;
-    for (const i of order) {
-      if (times[i]! >= present) break;
-      ready += (starts[i + 1] ?? limit) - starts[i]!;
+    let ready = limit;
+    for (let i = count - 1; i >= 0; i--) {
+      const block = order === null ? i : order[i]!;
+      if (this.#times[block]! < present) break;
+      ready -= this.#starts[block + 1]! - this.#starts[block]!;
     }
     return ready;
   }
 
+  #find(view: DataView, from: number, limit: number, fileOffset: number): number {
+    const format = this.#format;
+    let count = 0;
+    for (let at = from; at < limit; count++) {
+      if (count === this.#times.length) this.#grow();
+      this.#starts[count] = at;
+      this.#times[count] = format.timeAt(view, at, fileOffset + at);
+      at += format.lengthAt(view, at, fileOffset + at);
+    }
+    this.#starts[count] = limit;
+    return count;
+  }
+
+  #grow(): void {
+    const [starts, times] = [this.#starts, this.#times];
+    this.#starts = new Int32Array(2 * times.length + 1);
+    this.#times = new Float64Array(2 * times.length);
+    this.#starts.set(starts);
+    this.#times.set(times);
+  }
+
+  #inOrder(count: number): boolean {
+    const times = this.#times;
+    for (let i = 1; i < count; i++) if (times[i]! < times[i - 1]!) return false;
+    return true;
+  }
+
+  #sorted(count: number): Int32Array {
+    const times = this.#times;
+    return Int32Array.from({ length: count }, (_, i) => i).sort((a, b) => times[a]! - times[b]! || a - b);
+  }
+
   /** Moves only what is out of order: stretches of blocks that change places among themselves. */
-  #copyInOrder(buf: Buffer, starts: readonly number[], order: readonly number[], limit: number): void {
+  #copyInOrder(buf: Buffer, starts: Int32Array, order: Int32Array): void {
     for (let first = 0; first < order.length; ) {
       let last = order[first]!;
       let end = first + 1;
       for (; end <= last; end++) if (order[end]! > last) last = order[end]!;
-      if (end > first + 1) this.#copyStretch(buf, starts, order, first, end, limit);
+      if (end > first + 1) this.#copyStretch(buf, starts, order, first, end);
       first = end;
     }
   }
 
-  #copyStretch(buf: Buffer, starts: readonly number[], order: readonly number[], first: number, end: number, limit: number): void {
+  #copyStretch(buf: Buffer, starts: Int32Array, order: Int32Array, first: number, end: number): void {
     const from = starts[first]!;
-    const to = starts[end] ?? limit;
-    if (this.#scratch.length < to - from) this.#scratch = Buffer.allocUnsafeSlow(buf.length);
+    const length = starts[end]! - from;
+    if (this.#scratch.length < length) this.#scratch = Buffer.allocUnsafeSlow(2 * length);
     let at = 0;
-    for (let i = first; i < end; i++) at += buf.copy(this.#scratch, at, starts[order[i]!]!, starts[order[i]! + 1] ?? limit);
-    this.#scratch.copy(buf, from, 0, to - from);
+    for (let i = first; i < end; i++) at += buf.copy(this.#scratch, at, starts[order[i]!]!, starts[order[i]! + 1]!);
+    this.#scratch.copy(buf, from, 0, length);
   }
 }

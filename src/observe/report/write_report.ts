@@ -1,7 +1,7 @@
 /** Writes a run's report and logs beside its captures. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { CaptureWriteError } from '../files/capture_file.ts';
+import { CaptureWriteError } from '../files/output_file.ts';
 import type { RunReport } from './run_report.ts';
 
 export function writeReport(directory: string, report: RunReport): void {

@@ -2,8 +2,8 @@
  * events.msgpack: a stream of MessagePack objects, first a description of the log, then one array a record (docs/event_log.md). Records are packed by hand, since
  * libraries take microseconds for each.
  */
-import { closeSync } from 'node:fs';
 import type { TraceEvent } from '../../kernel/trace/trace_event.ts';
+import { LogFile } from '../files/log_file.ts';
 import { type KnownField, knownFields } from './field_values.ts';
 import { isHardware } from './hardware_events.ts';
 import { MessagePack } from './message_pack.ts';
@@ -11,7 +11,6 @@ import { compileField, type PackField } from './pack_field.ts';
 import { TextBuffer } from './text_buffer.ts';
 import type { TracedHost } from './trace_context.ts';
 import { eventById, type TraceCursor } from './trace_cursor.ts';
-import { openLog, writeLog } from './trace_output.ts';
 import type { TraceBatch, TracedTask, TraceLog } from './trace_recorder.ts';
 
 const WRITE_BYTES = 1 << 20;
@@ -20,8 +19,7 @@ const HEAD_ELEMENTS = 8;
 export const EVENT_LOG_VERSION = 1;
 
 export class EventLog implements TraceLog {
-  readonly #path: string;
-  readonly #fd: number;
+  readonly #file: LogFile;
   readonly #tasks: readonly TracedTask[];
   readonly #out = new MessagePack(WRITE_BYTES * 2);
   readonly #scratch = new TextBuffer(16384);
@@ -29,8 +27,7 @@ export class EventLog implements TraceLog {
 
   /** Throws CaptureWriteError. */
   constructor(path: string, hosts: readonly TracedHost[], tasks: readonly TracedTask[], events: readonly TraceEvent[]) {
-    this.#path = path;
-    this.#fd = openLog(path);
+    this.#file = new LogFile(path);
     this.#tasks = tasks;
     this.#describe(hosts, events);
   }
@@ -45,7 +42,7 @@ export class EventLog implements TraceLog {
 
   close(): void {
     this.#flush();
-    closeSync(this.#fd);
+    this.#file.close();
   }
 
   #record(record: TraceCursor): void {
@@ -131,7 +128,7 @@ export class EventLog implements TraceLog {
   }
 
   #flush(): void {
-    writeLog(this.#path, this.#fd, this.#out.u8, this.#out.pos);
+    this.#file.write(this.#out.u8, this.#out.pos);
     this.#out.pos = 0;
   }
 }

@@ -1,8 +1,7 @@
 /** trace.txt as `cat /sys/kernel/tracing/trace` prints it with the nop tracer. */
-import { closeSync } from 'node:fs';
+import { LogFile, wholeLines } from '../files/log_file.ts';
 import { TextBuffer } from './text_buffer.ts';
 import { cpuCount, type TracedHost } from './trace_context.ts';
-import { openLog, wholeLines, writeLog } from './trace_output.ts';
 import type { TraceBatch, TracedTask, TraceLog } from './trace_recorder.ts';
 import { LinePrefix, RecordText } from './trace_text.ts';
 
@@ -33,8 +32,7 @@ export function hostLines(hosts: readonly TracedHost[]): string {
 }
 
 export class FtraceLog implements TraceLog {
-  readonly #path: string;
-  readonly #fd: number;
+  readonly #file: LogFile;
   readonly #out = new TextBuffer(WRITE_BYTES * 2);
   readonly #prefix: LinePrefix;
   readonly #text = new RecordText();
@@ -44,8 +42,7 @@ export class FtraceLog implements TraceLog {
 
   /** Throws CaptureWriteError. */
   constructor(path: string, hosts: readonly TracedHost[], tasks: readonly TracedTask[], shown: ReadonlySet<number>) {
-    this.#path = path;
-    this.#fd = openLog(path);
+    this.#file = new LogFile(path, wholeLines);
     for (const id of shown) this.#shown[id] = true;
     this.#prefix = new LinePrefix(tasks);
     this.#out.text(ftraceHeader(hosts));
@@ -66,11 +63,11 @@ export class FtraceLog implements TraceLog {
 
   close(): void {
     this.#flush();
-    closeSync(this.#fd);
+    this.#file.close();
   }
 
   #flush(): void {
-    writeLog(this.#path, this.#fd, this.#out.u8, this.#out.pos, wholeLines);
+    this.#file.write(this.#out.u8, this.#out.pos);
     this.#out.pos = 0;
   }
 }

@@ -2,9 +2,8 @@
  * Perfetto's TrackEvent packets (protos/perfetto/trace/trace_packet.proto, track_event.proto, track_descriptor.proto; field numbers below): tracks are described
  * when they are first used, then slices, instants and counters are put on them.
  */
-import { closeSync } from 'node:fs';
+import { LogFile } from '../files/log_file.ts';
 import { Protobuf } from './protobuf.ts';
-import { openLog, writeLog } from './trace_output.ts';
 
 const WRITE_BYTES = 1 << 20;
 
@@ -46,8 +45,7 @@ const TYPE_COUNTER = 4;
 
 export class PerfettoTracks {
   readonly out = new Protobuf(WRITE_BYTES * 2);
-  readonly #path: string;
-  readonly #fd: number;
+  readonly #file: LogFile;
   readonly #uuids = new Map<string, number>();
   /** Last value of each counter: only changes are written. */
   readonly #values = new Map<number, number>();
@@ -57,8 +55,7 @@ export class PerfettoTracks {
 
   /** Throws CaptureWriteError. */
   constructor(path: string) {
-    this.#path = path;
-    this.#fd = openLog(path);
+    this.#file = new LogFile(path);
   }
 
   /** A host, as a process. */
@@ -136,7 +133,7 @@ export class PerfettoTracks {
 
   close(): void {
     this.#flush();
-    closeSync(this.#fd);
+    this.#file.close();
   }
 
   #track(key: string, describe: (out: Protobuf) => void): number {
@@ -169,7 +166,7 @@ export class PerfettoTracks {
   }
 
   #flush(): void {
-    writeLog(this.#path, this.#fd, this.out.u8, this.out.pos);
+    this.#file.write(this.out.u8, this.out.pos);
     this.out.pos = 0;
   }
 }

@@ -2,8 +2,7 @@
  * Pages of the kernel's trace ring buffer for one CPU (kernel/trace/ring_buffer.c; tracefs's header_page and header_event): a page starts with the time
  * of its first event and the number of its bytes in use; an event is a word of length and time since the one before, and its record.
  */
-import { closeSync } from 'node:fs';
-import { openLog, writeLog } from './trace_output.ts';
+import { LogFile } from '../files/log_file.ts';
 
 export const PAGE_BYTES = 4096;
 const DATA = 16;
@@ -16,9 +15,7 @@ const TWO_TO_32 = 4294967296;
 
 export class RingBufferPages {
   readonly path: string;
-  /** Written so far. */
-  bytes = 0;
-  readonly #fd: number;
+  readonly #file: LogFile;
   readonly #u8 = new Uint8Array(PAGE_BYTES * PAGES_A_WRITE);
   readonly #view = new DataView(this.#u8.buffer);
   /** Start of the page under construction, and where its next event goes. */
@@ -28,7 +25,12 @@ export class RingBufferPages {
 
   constructor(path: string) {
     this.path = path;
-    this.#fd = openLog(path);
+    this.#file = new LogFile(path, (_, written) => written - (written % PAGE_BYTES));
+  }
+
+  /** Written so far. */
+  get bytes(): number {
+    return this.#file.bytes;
   }
 
   /** `size` bytes at `from` of `u8`, recorded at `time`. */
@@ -59,7 +61,7 @@ export class RingBufferPages {
   close(): void {
     this.#endPage();
     this.#write();
-    closeSync(this.#fd);
+    this.#file.close();
   }
 
   #startPage(time: number): void {
@@ -80,8 +82,7 @@ export class RingBufferPages {
   }
 
   #write(): void {
-    writeLog(this.path, this.#fd, this.#u8, this.#page, (_, written) => written - (written % PAGE_BYTES));
-    this.bytes += this.#page;
+    this.#file.write(this.#u8, this.#page);
     this.#page = 0;
   }
 }

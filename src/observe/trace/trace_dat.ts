@@ -2,14 +2,15 @@
  * trace.dat, version 6, as trace-cmd(1) records it (trace-cmd.dat.v6.5): the formats of the events, names of functions and tasks, and for each CPU the pages of
  * the kernel's ring buffer. `trace-cmd report` prints it and KernelShark draws it. All hosts' CPUs are in one file, numbered as in trace.txt.
  */
-import { closeSync, openSync, readSync, rmSync } from 'node:fs';
+import { closeSync, constants, openSync, readSync, rmSync } from 'node:fs';
 import { formatText, type TraceEvent } from '../../kernel/trace/trace_event.ts';
 import { SYMBOL_BYTES, TEXT_LOW } from '../../kernel/trace/trace_record.ts';
+import { directDescriptor, pagedBuffer } from '../files/direct_io.ts';
+import { LogFile } from '../files/log_file.ts';
 import { KERNEL_RELEASE } from '../identity.ts';
 import { DatHeader } from './dat_header.ts';
 import { isCall, isHardware } from './hardware_events.ts';
 import { PAGE_BYTES, RingBufferPages } from './ring_buffer_pages.ts';
-import { openLog, writeLog } from './trace_output.ts';
 import type { TraceBatch, TraceLog, TraceRecorder } from './trace_recorder.ts';
 
 /** Options of the file: trace-cmd's include/private/trace-cmd-private.h. */
@@ -58,23 +59,11 @@ export class TraceDat implements TraceLog {
 
   close(): void {
     for (const pages of this.#cpus) pages.close();
-    const fd = openLog(this.#path);
+    const file = new LogFile(this.#path);
     const head = this.#head();
-    writeLog(this.#path, fd, head, head.length);
-    for (const pages of this.#cpus) this.#append(fd, pages);
-    closeSync(fd);
-  }
-
-  #append(fd: number, { path, bytes }: RingBufferPages): void {
-    const from = openSync(path, 'r');
-    const buffer = new Uint8Array(Math.min(COPY_BYTES, bytes));
-    for (let left = bytes; left > 0; ) {
-      const count = readSync(from, buffer, 0, Math.min(left, buffer.length), null);
-      writeLog(this.#path, fd, buffer, count);
-      left -= count;
-    }
-    closeSync(from);
-    rmSync(path);
+    file.write(head, head.length);
+    for (const pages of this.#cpus) append(file, pages);
+    file.close();
   }
 
   #head(): Uint8Array {
@@ -142,3 +131,18 @@ export class TraceDat implements TraceLog {
 }
 
 const alignPage = (at: number): number => Math.ceil(at / PAGE_BYTES) * PAGE_BYTES;
+
+/** Moves a CPU's pages to the end of a file. */
+function append(file: LogFile, { path, bytes }: RingBufferPages): void {
+  const from = openSync(path, 'r');
+  const direct = bytes < COPY_BYTES ? -1 : directDescriptor(from, constants.O_RDONLY);
+  const buffer = (direct < 0 ? null : pagedBuffer(COPY_BYTES)) ?? new Uint8Array(Math.min(COPY_BYTES, bytes));
+  for (let at = 0; at < bytes; ) {
+    const count = readSync(direct < 0 ? from : direct, buffer, 0, buffer.length, at);
+    file.write(buffer, count);
+    at += count;
+  }
+  if (direct >= 0) closeSync(direct);
+  closeSync(from);
+  rmSync(path);
+}

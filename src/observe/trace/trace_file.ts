@@ -2,8 +2,7 @@
  * A text log of several hosts' CPUs in order of time. CPUs run ahead of the simulation, so lines wait until nothing earlier can come: every line that is still
  * to be written is stamped no earlier than the simulation's present. Lines of one instant stay in the order in which they were made.
  */
-import { closeSync } from 'node:fs';
-import { openLog, wholeLines, writeLog } from './trace_output.ts';
+import { LogFile, wholeLines } from '../files/log_file.ts';
 
 const FLUSH_LINES = 8192;
 
@@ -14,8 +13,7 @@ interface Line {
 }
 
 export class TraceFile {
-  readonly path: string;
-  readonly #fd: number;
+  readonly #file: LogFile;
   readonly #now: () => number;
   #waiting: Line[] = [];
   #sequence = 0;
@@ -25,9 +23,8 @@ export class TraceFile {
 
   /** `now` is the simulation's present. Throws CaptureWriteError. */
   constructor(path: string, header: string, now: () => number) {
-    this.path = path;
     this.#now = now;
-    this.#fd = openLog(path);
+    this.#file = new LogFile(path, wholeLines);
     this.#write(header);
   }
 
@@ -39,7 +36,7 @@ export class TraceFile {
 
   close(): void {
     this.#flush(Number.POSITIVE_INFINITY);
-    closeSync(this.#fd);
+    this.#file.close();
   }
 
   #flush(before: number): void {
@@ -57,6 +54,6 @@ export class TraceFile {
 
   #write(text: string): void {
     const bytes = Buffer.from(text, 'latin1');
-    writeLog(this.path, this.#fd, bytes, bytes.length, wholeLines);
+    this.#file.write(bytes, bytes.length);
   }
 }

@@ -2,11 +2,12 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { CaptureWriteError } from '../../../src/observe/files/capture_file.ts';
 import { openCapture } from '../../../src/observe/files/capture_reader.ts';
+import { CaptureWriteError } from '../../../src/observe/files/output_file.ts';
 import { PcapWriter } from '../../../src/observe/files/pcap_writer.ts';
 import { PcapngWriter } from '../../../src/observe/files/pcapng_writer.ts';
-import { readAll, temporaryDirectory } from './hand_made.ts';
+import { blockOf } from '../../../src/sim/byte_heap.ts';
+import { buffersOf, readAll, temporaryDirectory } from './hand_made.ts';
 
 const EPOCH = 1_767_225_600_000_000_000n;
 const NONE = [0, -1, -1, -1, null] as const;
@@ -34,9 +35,9 @@ describe('pcapng', () => {
     });
     const raw = writer.addInterface({ name: 'lo', linkType: 101, snapLen: 96 });
     const store = Uint8Array.from({ length: 3000 }, (_, i) => i % 251);
-    writer.packet(ethernet, 0, store, 7, 60, 60, 0x102, 0, 0, 0, null);
-    writer.packet(raw, 1_000_000_001, store, 0, 96, 1514, 1, 2 ** 53 - 1, 7, 0xffffffff, 'zwölf');
-    writer.packet(ethernet, 5, store, 100, 0, 0, ...NONE);
+    writer.packet(ethernet, 0, blockOf(store), 7, 60, 60, 0x102, 0, 0, 0, null);
+    writer.packet(raw, 1_000_000_001, blockOf(store), 0, 96, 1514, 1, 2 ** 53 - 1, 7, 0xffffffff, 'zwölf');
+    writer.packet(ethernet, 5, blockOf(store), 100, 0, 0, ...NONE);
     writer.close();
 
     const reader = openCapture(path);
@@ -85,18 +86,18 @@ describe('pcapng', () => {
 
   it('takes packets in pieces, with every option', () => {
     const path = newPath();
-    const writer = new PcapngWriter(path, { bufferBytes: 256 });
+    const writer = new PcapngWriter(path, { buffers: buffersOf(256) });
     const id = writer.addInterface({ name: 'eth0' });
     const store = Uint8Array.from({ length: 200 }, (_, i) => i);
     for (let round = 0; round < 20; round++) {
       writer.beginPacket(id, round, 14 + 100 + 3, 9000);
-      writer.append(store, 0, 14);
-      writer.append(store, 50, 100);
-      writer.append(store, 3, 3);
+      writer.append(blockOf(store), 0, 14);
+      writer.append(blockOf(store), 50, 100);
+      writer.append(blockOf(store), 3, 3);
       writer.comment('one');
       writer.dropCount(2 ** 40 + round);
       writer.verdict('xdp', 2);
-      writer.customOption(10949, store);
+      writer.customOption(10949, blockOf(store));
       writer.endPacket(2, round, 1, -1, 'two');
     }
     writer.close();
@@ -132,10 +133,10 @@ describe('pcapng', () => {
     );
     fc.assert(
       fc.property(packets, fc.bigInt({ min: 0n, max: 4_000_000_000_000_000_000n }), (list, startEpochNs) => {
-        const writer = new PcapngWriter(path, { startEpochNs, bufferBytes: 512 });
+        const writer = new PcapngWriter(path, { startEpochNs, buffers: buffersOf(512) });
         const id = writer.addInterface({ name: 'eth0' });
         for (const { timeNs, data, flags, packetId, comment } of list) {
-          writer.packet(id, timeNs, data, 0, data.length, data.length, flags, packetId, -1, -1, comment);
+          writer.packet(id, timeNs, blockOf(data), 0, data.length, data.length, flags, packetId, -1, -1, comment);
         }
         writer.close();
         const reader = openCapture(path);
@@ -156,7 +157,7 @@ describe('pcapng', () => {
     const path = newPath();
     const writer = new PcapngWriter(path);
     const id = writer.addInterface({ name: 'eth0' });
-    writer.packet(id, 0, new Uint8Array(4), 0, 4, 4, 0, -1, -1, -1, 'ö'.repeat(40000));
+    writer.packet(id, 0, blockOf(new Uint8Array(4)), 0, 4, 4, 0, -1, -1, -1, 'ö'.repeat(40000));
     writer.close();
     const reader = openCapture(path);
     expect(reader.next()?.comments).toEqual(['ö'.repeat(32767)]);
@@ -166,13 +167,13 @@ describe('pcapng', () => {
   it('refuses an interface that was not added, and pieces that do not sum up', () => {
     const writer = new PcapngWriter(newPath());
     const bytes = new Uint8Array(100);
-    expect(() => writer.packet(0, 0, bytes, 0, 10, 10, ...NONE)).toThrow('interface 0 of 0');
+    expect(() => writer.packet(0, 0, blockOf(bytes), 0, 10, 10, ...NONE)).toThrow('interface 0 of 0');
     const id = writer.addInterface({ name: 'eth0' });
     writer.beginPacket(id, 0, 10, 10);
-    expect(() => writer.append(bytes, 0, 11)).toThrow('more bytes than beginPacket was told');
-    writer.append(bytes, 0, 9);
+    expect(() => writer.append(blockOf(bytes), 0, 11)).toThrow('more bytes than beginPacket was told');
+    writer.append(blockOf(bytes), 0, 9);
     expect(() => writer.endPacket(...NONE)).toThrow('1 bytes fewer than beginPacket was told');
-    expect(() => writer.packet(id, 3, bytes, 0, 1, 1, ...NONE)).toThrow('a packet at 3 ns inside of another one');
+    expect(() => writer.packet(id, 3, blockOf(bytes), 0, 1, 1, ...NONE)).toThrow('a packet at 3 ns inside of another one');
     writer.close();
   });
 });
@@ -180,12 +181,12 @@ describe('pcapng', () => {
 describe('at any moment the file', () => {
   it('ends with a whole block', () => {
     const path = newPath();
-    const writer = new PcapngWriter(path, { bufferBytes: 1000 });
+    const writer = new PcapngWriter(path, { buffers: buffersOf(1000) });
     const id = writer.addInterface({ name: 'eth0' });
     const bytes = new Uint8Array(300);
     let seen = 0;
     for (let i = 0; i < 100; i++) {
-      writer.packet(id, i, bytes, 0, i * 3, i * 3, 1, i, 0, -1, 'a comment');
+      writer.packet(id, i, blockOf(bytes), 0, i * 3, i * 3, 1, i, 0, -1, 'a comment');
       const onDisk = readAll(path);
       expect(onDisk.length).toBeGreaterThanOrEqual(seen);
       expect(onDisk.length).toBeLessThanOrEqual(i + 1);
@@ -202,12 +203,12 @@ describe('at any moment the file', () => {
     const writer = new PcapngWriter(path);
     expect(readAll(path)).toEqual([]);
     const id = writer.addInterface({ name: 'eth0' });
-    writer.packet(id, 1, new Uint8Array(60), 0, 60, 60, ...NONE);
+    writer.packet(id, 1, blockOf(new Uint8Array(60)), 0, 60, 60, ...NONE);
     writer.beginPacket(id, 2, 60, 60);
-    writer.append(new Uint8Array(60), 0, 30);
+    writer.append(blockOf(new Uint8Array(60)), 0, 30);
     writer.flush();
     expect(readAll(path)).toHaveLength(1);
-    writer.append(new Uint8Array(60), 0, 30);
+    writer.append(blockOf(new Uint8Array(60)), 0, 30);
     writer.endPacket(...NONE);
     writer.close();
     expect(readAll(path)).toHaveLength(2);
@@ -219,8 +220,8 @@ describe('at any moment the file', () => {
     const directory = temporaryDirectory();
     const warned = vi.spyOn(process, 'emitWarning');
     for (let i = 0; i < 20; i++) {
-      const writer = new PcapngWriter(join(directory, `${i}`), { bufferBytes: 4096 });
-      writer.packet(writer.addInterface({ name: 'eth0' }), 1, new Uint8Array(60), 0, 60, 60, ...NONE);
+      const writer = new PcapngWriter(join(directory, `${i}`), { buffers: buffersOf(4096) });
+      writer.packet(writer.addInterface({ name: 'eth0' }), 1, blockOf(new Uint8Array(60)), 0, 60, 60, ...NONE);
     }
     const added = process.listeners('exit').filter((listener) => !before.includes(listener));
     expect(added).toHaveLength(20);
@@ -254,20 +255,20 @@ describe('what cannot be written', () => {
     const path = newPath();
     const packetLength = 100;
     const bytes = new Uint8Array(packetLength).fill(7);
-    const pcapng = format === 'pcapng' ? new PcapngWriter(path, { bufferBytes: 2000 }) : null;
-    const pcap = pcapng === null ? new PcapWriter(path, { bufferBytes: 2000 }) : null;
+    const pcapng = format === 'pcapng' ? new PcapngWriter(path, { buffers: buffersOf(2000) }) : null;
+    const pcap = pcapng === null ? new PcapWriter(path, { buffers: buffersOf(2000) }) : null;
     pcapng?.addInterface({ name: 'eth0' });
     const write = (i: number) => {
-      pcapng?.packet(0, i, bytes, 0, packetLength, packetLength, ...NONE);
-      pcap?.packet(i, bytes, 0, packetLength, packetLength);
+      pcapng?.packet(0, i, blockOf(bytes), 0, packetLength, packetLength, ...NONE);
+      pcap?.packet(i, blockOf(bytes), 0, packetLength, packetLength);
     };
     for (let i = 0; i < 50; i++) write(i);
     const before = readAll(path);
     const real = fs.writeSync;
     let left = partial;
-    vi.spyOn(fs, 'writeSync').mockImplementation(((fd: number, buf: Uint8Array, offset: number, length: number) => {
+    vi.spyOn(fs, 'writeSync').mockImplementation(((fd: number, buf: Uint8Array, offset: number, length: number, position: number) => {
       if (left === 0) throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC', errno: -28 });
-      const done = real(fd, buf, offset, Math.min(length, left));
+      const done = real(fd, buf, offset, Math.min(length, left), position);
       left -= done;
       return done;
     }) as typeof fs.writeSync);
@@ -290,7 +291,7 @@ describe('what cannot be written', () => {
     const id = writer.addInterface({ name: 'eth0' });
     writer.close();
     writer.close();
-    expect(() => writer.packet(id, 0, new Uint8Array(4), 0, 4, 4, ...NONE)).toThrow('cannot write the capture: it is closed');
+    expect(() => writer.packet(id, 0, blockOf(new Uint8Array(4)), 0, 4, 4, ...NONE)).toThrow('cannot write the capture: it is closed');
   });
 });
 
@@ -308,9 +309,9 @@ describe('classic pcap', () => {
     const path = newPath('a.pcap');
     const writer = new PcapWriter(path, { resolution, linkType: 101, startEpochNs: 1_700_000_000_999_999_000n });
     const bytes = Uint8Array.from({ length: 200 }, (_, i) => i);
-    writer.packet(0, bytes, 3, 150, 1514);
-    writer.packet(1_234, bytes, 0, 0, 0);
-    writer.packet(86_400_000_000_123, bytes, 0, 200, 200);
+    writer.packet(0, blockOf(bytes), 3, 150, 1514);
+    writer.packet(1_234, blockOf(bytes), 0, 0, 0);
+    writer.packet(86_400_000_000_123, blockOf(bytes), 0, 200, 200);
     writer.close();
     const time = (ns: bigint) => ((1_700_000_000_999_999_000n + ns) / unit) * unit;
     expect(readAll(path)).toEqual([

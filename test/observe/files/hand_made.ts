@@ -3,7 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import { CaptureBuffers } from '../../../src/observe/files/capture_buffers.ts';
 import { openCapture } from '../../../src/observe/files/capture_reader.ts';
+import { ByteHeap } from '../../../src/sim/byte_heap.ts';
 
 /** A directory that is gone when the test is over. */
 export function temporaryDirectory(): string {
@@ -148,3 +150,8 @@ export function readInto(read: ReadPacket[], path: string, chunkBytes?: number):
     reader.close();
   }
 }
+
+const heap = new ByteHeap();
+
+/** Buffers of so many bytes for writers. */
+export const buffersOf = (bytes: number): CaptureBuffers => new CaptureBuffers(heap, bytes);

@@ -4,18 +4,19 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { openCapture } from '../../../src/observe/files/capture_reader.ts';
 import { PcapngWriter } from '../../../src/observe/files/pcapng_writer.ts';
-import { temporaryDirectory } from './hand_made.ts';
+import { blockOf } from '../../../src/sim/byte_heap.ts';
+import { buffersOf, temporaryDirectory } from './hand_made.ts';
 
 /** Writes packets that say which they are; returns them as the file has them. */
 function written(times: readonly number[], present: (packet: number) => number, bufferBytes: number): { time: number; packet: number }[] {
   const path = join(temporaryDirectory(), 'order.pcapng');
   let packet = 0;
-  const writer = new PcapngWriter(path, { bufferBytes, startEpochNs: 0n, present: () => present(packet) });
+  const writer = new PcapngWriter(path, { buffers: buffersOf(bufferBytes), startEpochNs: 0n, present: () => present(packet) });
   const id = writer.addInterface({ name: 'eth0' });
   const bytes = new Uint8Array(64);
   for (; packet < times.length; packet++) {
     new DataView(bytes.buffer).setUint32(0, packet);
-    writer.packet(id, times[packet]!, bytes, 0, 20 + (packet % 40), 64, 0, packet, -1, -1, null);
+    writer.packet(id, times[packet]!, blockOf(bytes), 0, 20 + (packet % 40), 64, 0, packet, -1, -1, null);
   }
   writer.close(0);
   expect(readFileSync(path).length).toBeGreaterThan(0);

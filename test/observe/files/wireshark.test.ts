@@ -6,8 +6,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openCapture } from '../../../src/observe/files/capture_reader.ts';
 import { PcapWriter } from '../../../src/observe/files/pcap_writer.ts';
 import { PcapngWriter } from '../../../src/observe/files/pcapng_writer.ts';
+import { blockOf } from '../../../src/sim/byte_heap.ts';
 import { openWireshark, type Wireshark } from '../../support/wireshark.ts';
-import { temporaryDirectory } from './hand_made.ts';
+import { buffersOf, temporaryDirectory } from './hand_made.ts';
 
 const RECORDING = fileURLToPath(new URL('../../../captures/linux/s10-udp.wire.pcap', import.meta.url));
 const IN = 1;
@@ -52,7 +53,7 @@ function writeExample(path: string): number {
     writer.packet(
       isA ? a : b,
       1_000_000_001 * i,
-      frame,
+      blockOf(frame),
       0,
       frame.length,
       frame.length,
@@ -65,12 +66,12 @@ function writeExample(path: string): number {
   });
   const super_ = frames[2]!;
   writer.beginPacket(a, 20_000_000_123, 100, super_.length);
-  writer.append(super_, 0, 14);
-  writer.append(super_, 14, 86);
+  writer.append(blockOf(super_), 0, 14);
+  writer.append(blockOf(super_), 14, 86);
   writer.dropCount(3);
   writer.verdict('xdp', 2);
   writer.comment('cut');
-  writer.customOption(10949, tcpInfo());
+  writer.customOption(10949, blockOf(tcpInfo()));
   writer.endPacket(OUT | (1 << 9) | (1 << 11), -1, -1, -1, 'to 100 bytes');
   writer.setStatistics(a, { received: 99, dropped: 3, osDropped: 1 });
   writer.close(21_000_000_000);
@@ -114,7 +115,7 @@ describe('Wireshark', () => {
   it('accepts a classic pcap of ours, with exact nanoseconds', () => {
     const path = join(temporaryDirectory(), 'a.pcap');
     const writer = new PcapWriter(path);
-    for (const [i, frame] of recordedFrames().entries()) writer.packet(123_456_789 * i, frame, 0, frame.length, frame.length);
+    for (const [i, frame] of recordedFrames().entries()) writer.packet(123_456_789 * i, blockOf(frame), 0, frame.length, frame.length);
     writer.close();
     const capture = wireshark.load(path);
     expect(capture.packetCount).toBe(12);
@@ -125,11 +126,11 @@ describe('Wireshark', () => {
 
   it('accepts a file whose writer is still at work', () => {
     const path = join(temporaryDirectory(), 'a.pcapng');
-    const writer = new PcapngWriter(path, { bufferBytes: 4000 });
+    const writer = new PcapngWriter(path, { buffers: buffersOf(4000) });
     const id = writer.addInterface({ name: 'eth0' });
     const frames = recordedFrames();
     for (let i = 0; i < 40; i++)
-      writer.packet(id, i, frames[i % 12]!, 0, frames[i % 12]!.length, frames[i % 12]!.length, 0, -1, -1, -1, null);
+      writer.packet(id, i, blockOf(frames[i % 12]!), 0, frames[i % 12]!.length, frames[i % 12]!.length, 0, -1, -1, -1, null);
     const { packetCount } = wireshark.load(path);
     expect(packetCount).toBeGreaterThan(30);
     expect(packetCount).toBeLessThan(40);
@@ -226,7 +227,7 @@ it.runIf(installed('tcpdump'))('tcpdump reads both formats', () => {
   const pcap = join(directory, 'a.pcap');
   const writer = new PcapWriter(pcap);
   const frame = recordedFrames()[2]!;
-  writer.packet(2_000_000_002, frame, 0, frame.length, frame.length);
+  writer.packet(2_000_000_002, blockOf(frame), 0, frame.length, frame.length);
   writer.close();
   const line = '1767225602.000000002 IP 10.0.0.1.9001 > 10.0.0.2.9000: UDP, length 4000';
   const read = (path: string) => run('tcpdump', '--time-stamp-precision=nano', '-tt', '-nn', '-r', path).trimEnd().split('\n');
