@@ -14,6 +14,7 @@ import type { Frame } from '../wire/frame.ts';
 import type { Fate } from '../wire/impairment.ts';
 import { finishAtExit } from './files/at_exit.ts';
 import { LogFile, wholeLines } from './files/log_file.ts';
+import { type Reason, Reasons } from './truth_reasons.ts';
 import { before, type Sent, Stream } from './truth_stream.ts';
 
 /** Its name in the directory of a run. */
@@ -29,7 +30,7 @@ export interface TruthRecord {
   readonly from: string;
   readonly flow: string;
   readonly kind: TruthKind;
-  readonly by?: 'RTO' | 'fast' | 'TLP';
+  readonly by?: Reason;
   readonly spurious?: boolean;
   readonly cause?: number;
   readonly fate: TruthFate;
@@ -71,7 +72,7 @@ class Way {
 interface Announced {
   readonly seq: number;
   readonly end: number;
-  readonly by: 'RTO' | 'fast' | 'TLP';
+  readonly by: Reason;
 }
 
 const FLUSH_BYTES = 1 << 20;
@@ -93,8 +94,7 @@ export class TruthLog {
   readonly #planned: () => void;
   readonly #streams = new Map<string, Stream>();
   readonly #announced = new Map<string, Announced[]>();
-  /** Why frames were sent again, for wires further on. */
-  readonly #reasons = new Map<number, 'RTO' | 'fast' | 'TLP'>();
+  readonly #reasons = new Reasons();
   readonly #ways = new Map<CableEnd, Way>();
   /** In the order in which they left; those before #firstPending are written. */
   #pending: Pending[] = [];
@@ -187,14 +187,14 @@ export class TruthLog {
   }
 
   /** SYN-ACKs are repeated by a timer of their own, which announces nothing. */
-  #reason(id: number, flow: string, seq: number, end: number): 'RTO' | 'fast' | 'TLP' {
-    const known = this.#reasons.get(id);
+  #reason(id: number, flow: string, seq: number, end: number): Reason {
+    const known = this.#reasons.of(id);
     if (known !== undefined) return known;
     const list = this.#announced.get(flow) ?? [];
     const at = list.findIndex((other) => !before(seq, other.seq) && before(seq, other.end));
     const by = list[at]?.by ?? 'RTO';
     if (at >= 0 && !before(end, list[at]!.end)) list.splice(at, 1);
-    this.#reasons.set(id, by);
+    this.#reasons.add(id, by);
     return by;
   }
 

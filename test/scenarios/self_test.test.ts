@@ -68,3 +68,17 @@ it('is refused in other words than those known, and for devices without a test',
   );
   expect(() => run([at('0s', 'ethtool -t lo')])).toThrow('Cannot test: Operation not supported');
 });
+
+it.each(['1s', '5100ms', '5600ms', '5700ms', '6s', '9s'])('leaves nothing behind when the run is cut %s into it', (until) => {
+  const { report } = runText(
+    'self-test.yaml',
+    `
+until: ${until}
+hosts:
+  client: { interfaces: { eth0: 10.0.0.1/24 }, run: [ ${at('0s', 'ethtool -t eth0')} ] }
+  server: { interfaces: { eth0: 10.0.0.2/24 } }
+wires: [{ between: [client.eth0, server.eth0], rate: 1Gbit, delay: 1ms }]
+`,
+  );
+  expect(report.leaked).toEqual([]);
+});

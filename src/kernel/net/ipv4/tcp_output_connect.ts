@@ -170,7 +170,7 @@ function synDataSkb(sk: sock, syn: sk_buff, fo: tcp_fastopen_request): sk_buff |
   syn_data.tcp.copyFrom(syn.tcp);
   if (space > 0) space = tcp_wmem_schedule(sk, min(space, pfrag.size - pfrag.offset));
   if (space > 0 && !fillFromUser(syn_data, pfrag, fo, space)) {
-    kfree_skb(syn_data);
+    kfree_skb(syn_data, 'tcp_connect');
     return null;
   }
   if (fo.uarg !== null) skb_zcopy_set(syn_data, fo.uarg);

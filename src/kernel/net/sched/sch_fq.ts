@@ -395,7 +395,7 @@ function fq_change(sch: Qdisc, options: Record<string, unknown>): number {
 function fq_reset(sch: Qdisc): void {
   const q = qdisc_priv(sch);
   for (const f of [q.internal, ...q.flowsBySocket.values()]) {
-    for (const skb of f.rest()) kfree_skb(skb);
+    for (const skb of f.rest()) kfree_skb(skb, 'fq_reset');
     f.clear();
   }
   q.flowsBySocket.clear();

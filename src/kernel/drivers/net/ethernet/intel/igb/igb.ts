@@ -296,6 +296,10 @@ export class igb_adapter {
   readonly tstamp_config: hwtstamp_config = { flags: 0, tx_type: HWTSTAMP_TX_OFF, rx_filter: HWTSTAMP_FILTER_NONE };
   /** Causes that the interrupt test has seen. */
   test_icr = 0;
+  /** What a loopback test that is under way holds: rings of its own and the frame that it sends. */
+  test_tx_ring: igb_ring | null = null;
+  test_rx_ring: igb_ring | null = null;
+  testFrame: sk_buff | null = null;
   tx_hwtstamp_timeouts = 0;
   tx_hwtstamp_skipped = 0;
   rx_hwtstamp_cleared = 0;

@@ -50,6 +50,14 @@ interface TestRings {
   readonly rx: igb_ring;
 }
 
+/** The driver goes while a test sleeps. In Linux it waits for the test's end; at the end of a run nobody wakes the test any more. */
+export function abandonLoopbackTest(adapter: igb_adapter): void {
+  const { test_tx_ring: tx, test_rx_ring: rx } = adapter;
+  if (tx === null || rx === null) return;
+  freeTestFrame(adapter);
+  igb_free_desc_rings(adapter, { tx, rx });
+}
+
 /** 0 when all frames came back. */
 export function* igb_loopback_test(adapter: igb_adapter): Sleeping<number> {
   if (igb_check_reset_block(adapter.hw) !== 0) {
@@ -63,9 +71,9 @@ export function* igb_loopback_test(adapter: igb_adapter): Sleeping<number> {
   // How the port is connected decides what can be looped back: this one has a copper PHY.
   rd32(adapter.hw, R.E1000_CTRL_EXT);
   yield* igb_integrated_phy_loopback(adapter);
-  const result = yield* igb_run_loopback_test(rings);
+  const result = yield* igb_run_loopback_test(adapter, rings);
   igb_loopback_cleanup(adapter);
-  igb_free_desc_rings(rings);
+  igb_free_desc_rings(adapter, rings);
   return result;
 }
 
@@ -83,10 +91,13 @@ function igb_setup_desc_rings(adapter: igb_adapter, rings: TestRings): number {
   igb_setup_rctl(adapter);
   igb_configure_rx_ring(adapter, rx);
   igb_alloc_rx_buffers(rx, igb_desc_unused(rx));
+  adapter.test_tx_ring = tx;
+  adapter.test_rx_ring = rx;
   return 0;
 }
 
-function igb_free_desc_rings({ tx, rx }: TestRings): void {
+function igb_free_desc_rings(adapter: igb_adapter, { tx, rx }: TestRings): void {
+  adapter.test_tx_ring = adapter.test_rx_ring = null;
   igb_free_tx_resources(tx);
   freeBetweenEnds(rx);
   igb_free_rx_resources(rx);
@@ -125,15 +136,21 @@ function igb_loopback_cleanup(adapter: igb_adapter): void {
 }
 
 /** Twice around the larger ring, and once more. */
-function* igb_run_loopback_test(rings: TestRings): Sleeping<number> {
+function* igb_run_loopback_test(adapter: igb_adapter, rings: TestRings): Sleeping<number> {
   const skb = alloc_skb(IGB_RX_HDR_LEN, GFP_KERNEL);
   if (skb === null) return NO_FRAME;
+  adapter.testFrame = skb;
   igb_create_lbtest_frame(skb);
   const rounds = Math.floor(Math.max(rings.rx.count, rings.tx.count) / ROUND) * 2 + 2;
   let result = 0;
   for (let round = 0; round < rounds && result === 0; round++) result = yield* oneRound(rings, skb);
-  kfree_skb(skb, 'igb_run_loopback_test');
+  freeTestFrame(adapter);
   return result;
+}
+
+function freeTestFrame(adapter: igb_adapter): void {
+  kfree_skb(adapter.testFrame, 'igb_run_loopback_test');
+  adapter.testFrame = null;
 }
 
 function* oneRound(rings: TestRings, skb: sk_buff): Sleeping<number> {

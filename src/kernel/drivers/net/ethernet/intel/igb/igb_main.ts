@@ -44,6 +44,7 @@ import {
   igb_adapter,
 } from './igb.ts';
 import { igb_ethtool_ops } from './igb_ethtool.ts';
+import { abandonLoopbackTest } from './igb_ethtool_loopback.ts';
 import { igb_get_hw_control, igb_release_hw_control } from './igb_main_config.ts';
 import { igb_set_default_mac_filter, igb_set_mac, igb_set_rx_mode, igb_vlan_rx_add_vid, igb_vlan_rx_kill_vid } from './igb_main_filter.ts';
 import { igb_irq_disable } from './igb_main_irq.ts';
@@ -187,6 +188,7 @@ function announce(adapter: igb_adapter): void {
 function igb_remove(pdev: pci_dev): void {
   const netdev = pci_get_drvdata<net_device>(pdev);
   const adapter = netdev_priv<igb_adapter>(netdev);
+  abandonLoopbackTest(adapter);
   igb_ptp_stop(adapter);
   adapter.state |= __IGB_DOWN;
   timer_delete_sync(adapter.watchdog_timer);

@@ -201,7 +201,7 @@ function igb_is_non_eop(ring: igb_ring, status: number): boolean {
 /** Drops damaged frames (unless they are asked for) and pads short ones; true when the skb is gone. */
 function igb_cleanup_headers(ring: igb_ring, status: number, skb: sk_buff): boolean {
   if ((status & D.E1000_RXDEXT_ERR_FRAME_ERR_MASK) !== 0 && (ring.netdev.features & NETIF_F_RXALL) === 0) {
-    dev_kfree_skb_any(skb);
+    dev_kfree_skb_any(skb, 'igb_clean_rx_irq');
     return true;
   }
   return skb.len < ETH_ZLEN && skb_put_padto(skb, ETH_ZLEN) !== 0;
@@ -234,7 +234,7 @@ function igb_rx_checksum(ring: igb_ring, status: number, skb: sk_buff): void {
 
 /** Frees what the ring holds: the device has been reset. */
 export function igb_clean_rx_ring(ring: igb_ring): void {
-  if (ring.skb !== null) kfree_skb(ring.skb);
+  if (ring.skb !== null) kfree_skb(ring.skb, 'igb_clean_rx_ring');
   ring.skb = null;
   for (let i = ring.next_to_clean; i !== ring.next_to_alloc; i = i + 1 === ring.count ? 0 : i + 1) {
     const buffer = ring.rx_buffer_info[i]!;

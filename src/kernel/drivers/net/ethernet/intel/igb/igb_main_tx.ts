@@ -309,11 +309,11 @@ function undoMapping(ring: igb_ring, first: igb_tx_buffer, i: number): void {
 
 /** The packet is dropped; a stamp that was to be taken of it never will be. */
 function giveUp(adapter: igb_adapter, first: igb_tx_buffer): void {
-  dev_kfree_skb_any(first.skb!);
+  dev_kfree_skb_any(first.skb!, 'igb_xmit_frame_ring');
   first.skb = null;
   if ((first.tx_flags & IGB_TX_FLAGS_TSTAMP) === 0) return;
   cancel_work_sync(adapter.ptp_tx_work);
-  dev_kfree_skb_any(adapter.ptp_tx_skb!);
+  dev_kfree_skb_any(adapter.ptp_tx_skb!, 'igb_xmit_frame_ring');
   adapter.ptp_tx_skb = null;
   adapter.state &= ~__IGB_PTP_TX_IN_PROGRESS;
 }

@@ -116,7 +116,7 @@ function igb_ptp_overflow_check(adapter: igb_adapter): void {
 function igb_ptp_tx_work(adapter: igb_adapter): void {
   if (adapter.ptp_tx_skb === null) return;
   if (txTimedOut(adapter)) {
-    dropTxStamp(adapter);
+    dropTxStamp(adapter, 'igb_ptp_tx_work');
     // A stamp that comes yet must not be taken for the next packet's.
     rd32(adapter.hw, R.E1000_TXSTMPH);
     dev_warn(adapter.pdev.dev, 'clearing Tx timestamp hang');
@@ -128,8 +128,8 @@ function igb_ptp_tx_work(adapter: igb_adapter): void {
 
 const txTimedOut = (adapter: igb_adapter): boolean => time_after(jiffies(), adapter.ptp_tx_start + TX_TIMEOUT_SECONDS * kernel().HZ);
 
-function dropTxStamp(adapter: igb_adapter): void {
-  dev_kfree_skb_any(adapter.ptp_tx_skb!);
+function dropTxStamp(adapter: igb_adapter, location: string): void {
+  dev_kfree_skb_any(adapter.ptp_tx_skb!, location);
   adapter.ptp_tx_skb = null;
   adapter.state &= ~__IGB_PTP_TX_IN_PROGRESS;
   adapter.tx_hwtstamp_timeouts++;
@@ -151,7 +151,7 @@ function igb_ptp_tx_hwtstamp(adapter: igb_adapter): void {
 export function igb_ptp_tx_hang(adapter: igb_adapter): void {
   if (adapter.ptp_tx_skb === null || !stateHas(adapter, __IGB_PTP_TX_IN_PROGRESS) || !txTimedOut(adapter)) return;
   cancel_work_sync(adapter.ptp_tx_work);
-  dropTxStamp(adapter);
+  dropTxStamp(adapter, 'igb_ptp_tx_hang');
   rd32(adapter.hw, R.E1000_TXSTMPH);
   dev_warn(adapter.pdev.dev, 'clearing Tx timestamp hang');
 }
@@ -297,7 +297,7 @@ function igb_ptp_suspend(adapter: igb_adapter): void {
   cancel_delayed_work_sync(adapter.ptp_overflow_work);
   cancel_work_sync(adapter.ptp_tx_work);
   if (adapter.ptp_tx_skb === null) return;
-  dev_kfree_skb_any(adapter.ptp_tx_skb);
+  dev_kfree_skb_any(adapter.ptp_tx_skb, 'igb_ptp_suspend');
   adapter.ptp_tx_skb = null;
   adapter.state &= ~__IGB_PTP_TX_IN_PROGRESS;
 }
