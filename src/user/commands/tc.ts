@@ -155,6 +155,12 @@ function readRate(word: string): number {
   return match === null || unit === undefined ? refuse('tc', word, 'a rate such as 10mbit') : Math.floor((Number(match[1]) * unit) / 8);
 }
 
+/** A share. */
+function readPercent(word: string): number {
+  const share = Number(/^(\d+(?:\.\d+)?)%$/.exec(word)?.[1] ?? Number.NaN) / 100;
+  return share <= 1 ? share : refuse('tc', word, 'a share such as 25%');
+}
+
 /** Pairs of a name and a number, which may have a unit of size; `delay` and fq's times are times, its rates rates. */
 function readOptions(words: Words): Record<string, unknown> {
   const options: Record<string, unknown> = {};
@@ -166,6 +172,10 @@ function readOptions(words: Words): Record<string, unknown> {
       continue;
     }
     const word = words.take(`a value for ${name}`);
+    if (name === 'reorder') {
+      options[name] = readPercent(word);
+      continue;
+    }
     if (name === 'delay' || name === 'latency') {
       options['delay'] = readTime(word);
       continue;

@@ -2,9 +2,12 @@
  * net/sched/sch_netem.c: a network in a qdisc: every packet is held for a time before it may go to the device.
  * `netem_enqueue` → (the delay passes) → `netem_dequeue`, which a watchdog timer calls when nobody else does.
  *
- * Simplified: delay and limit only; jitter, loss, duplication, corruption and reordering are the wires' (`impair:`). So packets leave in the order in which
- * they came, also when the delay is made shorter meanwhile; Linux would let later ones overtake.
+ * Simplified: delay, limit and reordering without correlation only; jitter, loss, duplication and corruption are the wires' (`impair:`). So packets that are delayed
+ * leave in the order in which they came, also when the delay is made shorter meanwhile; Linux would let later ones overtake.
  */
+import type { RandomStream } from '../../../sim/random.ts';
+import { kernel } from '../../current.ts';
+import { NET_XMIT_SUCCESS } from '../../include/linux/netdevice.ts';
 import type { sk_buff } from '../../include/linux/skbuff.ts';
 import { SKB_DROP_REASON_QDISC_OVERLIMIT } from '../../include/net/dropreason.ts';
 import {
@@ -14,6 +17,7 @@ import {
   qdisc_drop_reason,
   qdisc_enqueue_tail,
   qdisc_peek_dequeued,
+  qdisc_requeue_head,
 } from '../../include/net/sch_generic.ts';
 import { ktime_get_ns } from '../../kernel/time/hrtimer.ts';
 import { EINVAL } from '../../uapi/errno.ts';
@@ -27,6 +31,11 @@ class netem_sched_data {
   readonly watchdog: qdisc_watchdog;
   /** ns. */
   latency = 0;
+  /** Of packets that could overtake, the share that does: each one after `gap` - 1 others that were delayed. No gap: none. */
+  reorder = 0;
+  gap = 0;
+  counter = 0;
+  readonly prng: RandomStream;
   /** When each packet of the queue may go: a ring, in the queue's order. */
   #times = new Float64Array(FIRST_SIZE);
   #head = 0;
@@ -34,6 +43,7 @@ class netem_sched_data {
 
   constructor(sch: Qdisc) {
     this.watchdog = new qdisc_watchdog(sch);
+    this.prng = kernel().machine.simulation.random(`${kernel().hostname} ${sch.dev_queue.dev.name} netem`);
   }
 
   get time_to_send(): number {
@@ -43,6 +53,14 @@ class netem_sched_data {
   push(time: number): void {
     if (this.#count === this.#times.length) this.#grow();
     this.#times[(this.#head + this.#count++) & (this.#times.length - 1)] = time;
+  }
+
+  /** Before all others. */
+  unshift(time: number): void {
+    if (this.#count === this.#times.length) this.#grow();
+    this.#head = (this.#head - 1) & (this.#times.length - 1);
+    this.#times[this.#head] = time;
+    this.#count++;
   }
 
   shift(): void {
@@ -68,8 +86,21 @@ function netem_enqueue(skb: sk_buff, sch: Qdisc, to_free: { list: sk_buff | null
   const q = qdisc_priv(sch);
   if (q.latency > 0) skb_orphan_partial(skb);
   if (sch.q.qlen >= sch.limit) return qdisc_drop_reason(skb, sch, to_free, SKB_DROP_REASON_QDISC_OVERLIMIT);
+  if (overtakes(q)) {
+    q.unshift(ktime_get_ns());
+    qdisc_requeue_head(skb, sch);
+    sch.requeues++;
+    return NET_XMIT_SUCCESS;
+  }
   q.push(ktime_get_ns() + q.latency);
   return qdisc_enqueue_tail(skb, sch);
+}
+
+/** Goes at once, before all that are held. */
+function overtakes(q: netem_sched_data): boolean {
+  const held = q.gap === 0 || q.counter < q.gap - 1 || !(q.reorder >= 1 || q.prng.chance(q.reorder));
+  q.counter = held ? q.counter + 1 : 0;
+  return !held;
 }
 
 function netem_dequeue(sch: Qdisc): sk_buff | null {
@@ -90,11 +121,14 @@ function netem_init(sch: Qdisc, options: Record<string, unknown> | null): number
   return netem_change(sch, options);
 }
 
-/** Options: `delay` in ns, `limit` in packets. */
-function netem_change(sch: Qdisc, { delay = 0, limit = sch.limit }: Record<string, unknown>): number {
-  if (typeof delay !== 'number' || typeof limit !== 'number' || delay < 0 || limit < 0) return -EINVAL;
-  qdisc_priv(sch).latency = delay;
-  sch.limit = limit;
+/** Options: `delay` in ns, `limit` in packets, `reorder` as a share, `gap` in packets. Reordering needs a delay, which is what the others have. */
+function netem_change(sch: Qdisc, { delay = 0, limit = sch.limit, reorder = 0, gap = 0 }: Record<string, unknown>): number {
+  for (const option of [delay, limit, reorder, gap]) if (typeof option !== 'number' || option < 0) return -EINVAL;
+  const q = qdisc_priv(sch);
+  q.reorder = reorder as number;
+  q.gap = (gap as number) || (q.reorder > 0 ? 1 : 0);
+  q.latency = delay as number;
+  sch.limit = limit as number;
   return 0;
 }
 
@@ -113,5 +147,8 @@ export const netem_qdisc_ops: Qdisc_ops = {
   change: netem_change,
   reset: netem_reset,
   destroy: netem_reset,
-  dump: (sch) => `limit ${sch.limit} delay ${qdisc_priv(sch).latency / 1e6}ms`,
+  dump: (sch) => {
+    const { latency, reorder, gap } = qdisc_priv(sch);
+    return `limit ${sch.limit} delay ${latency / 1e6}ms${reorder > 0 ? ` reorder ${reorder * 100}%` : ''}${gap > 0 ? ` gap ${gap}` : ''}`;
+  },
 };

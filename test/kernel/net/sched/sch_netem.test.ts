@@ -62,6 +62,26 @@ describe('netem', () => {
     expect(marks(driver)).toEqual([1, 2, 3]);
   });
 
+  it('lets every gap-th packet overtake those that are held', () => {
+    const { host, driver } = delayed({ delay: 10 * MS, reorder: 1, gap: 3 });
+    for (let mark = 1; mark <= 7; mark++) host.on(() => dev_queue_xmit(packet(driver, mark)));
+    host.elapse(MS);
+    expect(marks(driver)).toEqual([3, 6]);
+    host.elapse(10 * MS);
+    expect(marks(driver)).toEqual([3, 6, 1, 2, 4, 5, 7]);
+    expect(netem_qdisc_ops.dump!(driver.dev.qdisc)).toBe('limit 1000 delay 10ms reorder 100% gap 3');
+  });
+
+  it('lets about as many overtake as it is told', () => {
+    const { host, driver } = delayed({ delay: 10 * MS, reorder: 0.25 });
+    for (let mark = 1; mark <= 200; mark++) host.on(() => dev_queue_xmit(packet(driver, mark)));
+    host.elapse(MS);
+    expect(driver.sent.length).toBeGreaterThan(25);
+    expect(driver.sent.length).toBeLessThan(75);
+    host.elapse(10 * MS);
+    expect(driver.sent).toHaveLength(200);
+  });
+
   it('is changed, shown, and taken away with what it holds', () => {
     const { host, driver } = delayed({ delay: 20 * MS });
     const { qdisc } = driver.dev;
