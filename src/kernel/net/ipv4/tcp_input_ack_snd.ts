@@ -51,7 +51,8 @@ function compressAck(sk: sock): void {
   // rtt is in eighths of a µs: 1000 / 8 / 20.
   const delay = Math.min(ipv4.sysctl_tcp_comp_sack_delay_ns, Math.floor((rtt * 125) / 20));
   sock_hold(sk);
-  hrtimer_start(tp.compressed_ack_timer, ktime_get() + delay);
+  // The timer may be late by the slack, to share an interrupt; softirq timers run when the first of them must, so one alone always is.
+  hrtimer_start(tp.compressed_ack_timer, ktime_get() + delay + ipv4.sysctl_tcp_comp_sack_slack_ns);
 }
 
 export function __tcp_ack_snd_check(sk: sock, ofo_possible: boolean): void {

@@ -178,6 +178,7 @@ export function tcp_rcvbuf_grow(sk: sock, newval: number): void {
 export function tcp_rcv_space_adjust(sk: sock): void {
   const tp = tcp_sk(sk);
   trace().tcp_rcv_space_adjust?.(sk);
+  tcp_mstamp_refresh(tp);
   if (tp.rcv_rtt_est.rtt_us === 0) return;
   const time = tcp_stamp_us_delta(tp.tcp_mstamp, tp.rcvq_space.time);
   if (time < Math.floor(tp.rcv_rtt_est.rtt_us / 8)) return;
