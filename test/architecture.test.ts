@@ -14,7 +14,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   user: ['kernel', 'machine', 'sim'],
   observe: ['kernel', 'machine', 'wire', 'hw', 'sim'],
   topology: ['sim', 'machine', 'wire', 'hw', 'kernel', 'user', 'observe'],
-  replay: ['sim', 'machine', 'wire', 'observe', 'topology'],
+  replay: ['sim', 'machine', 'wire', 'kernel', 'observe', 'topology'],
   compare: ['sim', 'observe'],
   packetdrill: ['sim', 'machine', 'kernel', 'user', 'observe'],
   cli: ['compare', 'packetdrill', 'sim', 'machine', 'wire', 'hw', 'kernel', 'user', 'observe', 'topology', 'replay'],

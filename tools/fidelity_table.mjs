@@ -6,7 +6,7 @@
  *
  * `all`: share of packets that agree in everything, times within the tolerance. `explained`: the same without what depends on the recording computer's speed;
  * which kinds those are, and why, is in test/fixtures/linux/scenarios/expected.json. `again`: `all` and `explained` between two recordings of the real Linux.
- * `A alone`: our A against B's recorded packets; `B alone`: our B against A's. The recordings are in test/fixtures/linux/scenarios.
+ * `A alone`: our A against B's recorded packets; `B alone`: our B against A's; `timed`: the same with the recorded host's times of taking in and reading. The recordings are in test/fixtures/linux/scenarios.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,12 +17,22 @@ import { neighbourhood } from '../dist/compare/neighbourhood.js';
 import { openCapture } from '../dist/observe/files/capture_reader.js';
 import { DEFAULT_START_EPOCH_NS } from '../dist/observe/files/pcapng_writer.js';
 import { runOneSide } from '../dist/replay/one_side.js';
+import { RecordedCalls } from '../dist/replay/recorded_calls.js';
 import { loadTopology } from '../dist/topology/load.js';
 import { runTopology } from '../dist/topology/run.js';
 import { parseDuration } from '../dist/topology/units.js';
 import { evaluate, readExpectations } from './recorded_scenarios.mjs';
 
-const library = { DEFAULT_START_EPOCH_NS, compareCaptures, loadTopology, openCapture, parseDuration, runOneSide, runTopology };
+const library = {
+  DEFAULT_START_EPOCH_NS,
+  compareCaptures,
+  loadTopology,
+  openCapture,
+  parseDuration,
+  runOneSide,
+  runTopology,
+  RecordedCalls,
+};
 const { scenarios: expected } = readExpectations();
 const [wanted] = process.argv.slice(2);
 const percent = (share) => (share === undefined ? '' : `${(share * 100).toFixed(share === 1 ? 0 : 1)} %`);
@@ -36,12 +46,21 @@ function inWords(comparison, captures) {
 
 /** One scenario: the row of the table, and what stands below it when it was asked for. */
 function compareScenario(name, directory) {
-  const { all, explained, sender, receiver, captures } = evaluate(library, name, expected[name], directory);
+  const { all, explained, sender, receiver, senderTimed, receiverTimed, captures } = evaluate(library, name, expected[name], directory);
   const { again } = expected[name];
   const first = explained.first?.difference;
   const where = first === undefined ? 'none' : `${first.kind}: ${first.what}`.slice(0, 40);
-  const scores = [all.score, explained.score, again?.all, again?.explained, sender?.comparison.score, receiver?.comparison.score];
-  const sides = [sender, receiver].filter((side) => side !== null);
+  const scores = [
+    all.score,
+    explained.score,
+    again?.all,
+    again?.explained,
+    sender?.comparison.score,
+    receiver?.comparison.score,
+    senderTimed?.comparison.score,
+    receiverTimed?.comparison.score,
+  ];
+  const sides = [sender, receiver, senderTimed, receiverTimed].filter((side) => side !== null);
   return {
     row: [name, String(all.theirsUnits), String(all.oursUnits), ...scores.map(percent), where],
     text: [inWords(explained, captures), ...sides.map((side) => inWords(side.comparison, side.captures))].join('\n\n'),
@@ -54,7 +73,20 @@ try {
     .filter((name) => wanted === undefined || name.startsWith(wanted))
     .map((name) => compareScenario(name, directory));
   const table = [
-    ['scenario', 'recorded', 'ours', 'all', 'explained', 'again', '(explained)', 'A alone', 'B alone', 'first divergence'],
+    [
+      'scenario',
+      'recorded',
+      'ours',
+      'all',
+      'explained',
+      'again',
+      '(explained)',
+      'A alone',
+      'B alone',
+      'A timed',
+      'B timed',
+      'first divergence',
+    ],
     ...results.map(({ row }) => row),
   ];
   const widths = table[0].map((_, column) => Math.max(...table.map((row) => row[column].length)));

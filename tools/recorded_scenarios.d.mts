@@ -1,6 +1,7 @@
 import type { Comparison, compareCaptures } from '../src/compare/compare.ts';
 import type { openCapture } from '../src/observe/files/capture_reader.ts';
 import type { runOneSide } from '../src/replay/one_side.ts';
+import type { RecordedCalls } from '../src/replay/recorded_calls.ts';
 import type { loadTopology } from '../src/topology/load.ts';
 import type { runTopology } from '../src/topology/run.ts';
 import type { parseDuration } from '../src/topology/units.ts';
@@ -13,6 +14,7 @@ export interface Library {
   readonly parseDuration: typeof parseDuration;
   readonly runOneSide: typeof runOneSide;
   readonly runTopology: typeof runTopology;
+  readonly RecordedCalls: typeof RecordedCalls;
 }
 
 /** Shares of packets that agree. */
@@ -21,6 +23,9 @@ export interface Scores {
   readonly explained: number;
   readonly sender?: number;
   readonly receiver?: number;
+  /** With the times at which the recorded host took in frames and read. */
+  readonly senderTimed?: number;
+  readonly receiverTimed?: number;
 }
 
 export interface Expectation {
@@ -51,6 +56,8 @@ export interface Evaluation {
   readonly explained: Comparison;
   readonly sender: OneHost | null;
   readonly receiver: OneHost | null;
+  readonly senderTimed: OneHost | null;
+  readonly receiverTimed: OneHost | null;
 }
 
 export const FOLDER: string;

@@ -1,9 +1,10 @@
 /**
- * The scenarios that were recorded on a real Linux, run here in three ways: both hosts ours; only A ours, with B's packets from the recording; only B ours, with
- * A's. `library` holds the project's own functions, from the sources (tests) or from dist (tools/fidelity_table.mjs).
+ * The scenarios that were recorded on a real Linux, run here in four ways: both hosts ours; only A ours, with B's packets from the recording; only B ours, with
+ * A's; and one of them ours with the recorded host's own times, too (replay/recorded_calls.ts). `library` holds the project's own functions, from the sources (tests) or from dist (tools/fidelity_table.mjs).
  */
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 
 export const FOLDER = 'test/fixtures/linux/scenarios';
 /** Power-on to the start of the programs. */
@@ -33,24 +34,30 @@ export function evaluate(library, name, expectation, directory) {
   const first = library.openCapture(join(whole, 'wire.wire.pcapng')).next();
   const startNs = Number(first.timeNs - library.DEFAULT_START_EPOCH_NS) - START_NS;
   /** `host` against the recorded `peer`; what it sent is compared where the recording was made. */
-  const against = (host, peer, seen, theirs) => {
-    const path = folder(host);
+  const against = (host, peer, seen, theirs, calls) => {
+    const path = folder(calls === undefined ? host : `${host}-timed`);
     const as = topology.hosts[peer].interfaces.eth0.address[0].address;
     const side = library.runOneSide(
       topology,
       library.openCapture(wire),
-      { to: `${host}.eth0`, as, startNs },
+      { to: `${host}.eth0`, as, startNs, ...(calls === undefined ? {} : { calls }) },
       { directory: path, trace: 'none' },
     );
     const result = { captures: [join(path, seen), theirs], leaked: side.report.leaked };
     return { ...result, comparison: compare(...result.captures, []) };
   };
+  const wanted = expectation.reached;
+  /** The same with the times at which the recorded host took in frames and read, from its trace. */
+  const timed = (host, ...rest) =>
+    against(host, ...rest, new library.RecordedCalls(gunzipSync(readFileSync(join(FOLDER, name, `${host}.trace.gz`))).toString()));
   return {
     leaked: report.leaked,
     captures,
     all: compare(...captures, []),
     explained: compare(...captures, ignore),
-    sender: expectation.reached.sender === undefined ? null : against('A', 'B', ours, recorded),
-    receiver: expectation.reached.receiver === undefined ? null : against('B', 'A', 'wire.wire.pcapng', wire),
+    sender: wanted.sender === undefined ? null : against('A', 'B', ours, recorded),
+    receiver: wanted.receiver === undefined ? null : against('B', 'A', 'wire.wire.pcapng', wire),
+    senderTimed: wanted.senderTimed === undefined ? null : timed('A', 'B', ours, recorded),
+    receiverTimed: wanted.receiverTimed === undefined ? null : timed('B', 'A', 'wire.wire.pcapng', wire),
   };
 }

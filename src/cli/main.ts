@@ -50,6 +50,7 @@ function program(exit: (code: number) => void): Command {
     .option('--speed <factor>', 'times as fast as it was recorded', '1')
     .option('--rewrite [address]', 'map addresses to the host’s and fix checksums; the host plays ADDRESS of the capture')
     .option('--as <address>', 'play this host of the capture against the host’s own programs: its segments fit their connections')
+    .option('--calls <log>', 'with --as: an ftrace log of the recorded host, at whose times the host takes in frames and reads')
     .option('--seed <n>', 'seed of all random streams')
     .option('--set <path=value>', 'change a value of the topology', collect)
     .option('--trace <events>', 'as in run', 'default')

@@ -1,9 +1,13 @@
 /** truewire replay */
+import { readFileSync } from 'node:fs';
+import { gunzipSync } from 'node:zlib';
 import { openCapture } from '../observe/files/capture_reader.ts';
 import { summarize } from '../observe/report/summary.ts';
 import { traceFiles } from '../observe/trace/trace_formats.ts';
 import { Counterpart } from '../replay/counterpart.ts';
+import { withoutOwnTimes } from '../replay/one_side.ts';
 import { playedAddress } from '../replay/played_address.ts';
+import { RecordedCalls } from '../replay/recorded_calls.ts';
 import { Replay } from '../replay/replay.ts';
 import type { Topology } from '../topology/load.ts';
 import { runTopology } from '../topology/run.ts';
@@ -20,6 +24,7 @@ export interface ReplayFlags {
   speed: string;
   rewrite?: string | boolean;
   as?: string;
+  calls?: string;
   seed?: string;
   set?: string[];
   trace: string;
@@ -36,7 +41,8 @@ export function replayCommand(capture: string, flags: ReplayFlags): number {
   const progress = new Progress(process.stderr);
   const started = performance.now();
   const onProgress = (virtualNs: number): void => progress.update(virtualNs, replay.counters.injected);
-  const report = runTopology(topology, { directory, trace: flags.trace, onProgress }, replay);
+  const played = flags.calls === undefined ? topology : withoutOwnTimes(topology, flags.to.split('.', 1)[0]!);
+  const report = runTopology(played, { directory, trace: flags.trace, onProgress }, replay);
   progress.clear();
   const seconds = (performance.now() - started) / 1000;
   const result = { ...report, replay: { capture, to: flags.to, ...replay.counters, damage: replay.damage?.message ?? null } };
@@ -51,10 +57,31 @@ export function replayCommand(capture: string, flags: ReplayFlags): number {
 
 function replayOf(capture: string, flags: ReplayFlags, speed: number): Replay | Counterpart {
   const { to, as, rewrite } = flags;
+  if (as === undefined && flags.calls !== undefined)
+    throw new UsageError('--calls: the times of a recorded host are for --as, expected that beside it');
   if (as === undefined) return new Replay(openCapture(capture), { to, speed, played: playedOf(capture, rewrite) });
   if (rewrite !== undefined || speed !== 1)
     throw new UsageError('--as: a recorded peer keeps its addresses and its times, expected no --rewrite and no --speed beside it');
-  return new Counterpart(openCapture(capture), { to, as: addressOf('--as', as, 'whose packets are played') });
+  const options = { to, as: addressOf('--as', as, 'whose packets are played') };
+  return new Counterpart(openCapture(capture), flags.calls === undefined ? options : { ...options, calls: callsOf(flags.calls) });
+}
+
+/** A log of ftrace's, which may be compressed. */
+function callsOf(file: string): RecordedCalls {
+  const calls = new RecordedCalls(readText(file));
+  if (calls.arrivals.length > 0) return calls;
+  throw new UsageError(
+    `--calls: read no napi_gro_receive_entry in ${file}, expected an ftrace log of the host with the events of docs/fidelity.md`,
+  );
+}
+
+function readText(file: string): string {
+  try {
+    const bytes = readFileSync(file);
+    return (file.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString();
+  } catch (error) {
+    throw new UsageError(`--calls: ${file} cannot be read (${(error as Error).message}), expected an ftrace log`);
+  }
 }
 
 function checkInterface(topology: Topology, to: string): void {

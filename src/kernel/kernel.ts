@@ -18,6 +18,7 @@ import { task_struct } from './include/linux/sched.ts';
 import type { skbCaches } from './include/linux/skbuff.ts';
 import type { net } from './include/net/net_namespace.ts';
 import { packetWatchers } from './include/net/packet_watchers.ts';
+import type { CallTimes } from './kernel/call_times.ts';
 import { handle_irq_event, type irq_desc, LOCAL_TIMER_VECTOR } from './kernel/irq.ts';
 import { rq, runTaskSlice } from './kernel/sched.ts';
 import { ksoftirqdStep, type softirq_action, softirqStep } from './kernel/softirq.ts';
@@ -83,6 +84,8 @@ export class Kernel {
   inHardirq = false;
   /** Boot and set-up happen before time starts: waiting for devices and reading their registers costs nothing. */
   timeless = false;
+  /** When tasks go on in their system calls, if that is prescribed: kernel/call_times.ts. */
+  callTimes: CallTimes | null = null;
   /** net.core.netdev_rss_key; null until a device asks for it. */
   netdev_rss_key: Uint8Array | null = null;
   /** /dev/ptpN by number: drivers/ptp. */

@@ -5,6 +5,8 @@
  * A segment that acknowledges what our host has not sent yet waits for it, and all later ones with it. Only TCP connections are adapted; other packets go
  * as they are, with the host's MAC address, so the topology's IPv4 addresses must be those of the capture.
  */
+
+import type { Kernel } from '../kernel/kernel.ts';
 import type { CaptureDamage } from '../observe/files/capture_errors.ts';
 import type { CaptureReader } from '../observe/files/captured_packet.ts';
 import { Timer } from '../sim/event_queue.ts';
@@ -16,6 +18,7 @@ import type { Frame } from '../wire/frame.ts';
 import type { Port } from '../wire/port.ts';
 import { CaptureFrames, newReplayCounters, type ReplayCounters } from './capture_frames.ts';
 import { Conversation } from './conversation.ts';
+import type { RecordedCalls } from './recorded_calls.ts';
 import { ACK, SYN, TcpSegment } from './tcp_segment.ts';
 
 export interface CounterpartOptions {
@@ -25,6 +28,8 @@ export interface CounterpartOptions {
   readonly as: number;
   /** When a capture that begins with the peer begins, in ns after the start of the programs; 10 ms unless told otherwise. */
   readonly startNs?: number;
+  /** When the recorded host took in what, and how long it spent in its calls: our host does the same at these times. */
+  readonly calls?: RecordedCalls;
 }
 
 /** The first frame comes when the topology's programs have had time to listen. */
@@ -61,6 +66,9 @@ export class Counterpart implements Guest, Port {
   /** Capture time of the first packet, and the simulation's time that stands for it; -1 while our host's first frame is awaited. */
   #firstTime: bigint | null = null;
   #origin = -1;
+  /** With recorded calls: how many of the peer's frames there were, and the first one's time in the capture. */
+  #peerFrames = 0;
+  #firstPeerTime = 0;
 
   constructor(reader: CaptureReader, options: CounterpartOptions) {
     this.#capture = new CaptureFrames(reader, this.counters);
@@ -77,7 +85,20 @@ export class Counterpart implements Guest, Port {
     this.#network = network;
     this.#mac = network.nic(this.#options.to).device.options.mac;
     this.#end = network.attachInstead(this.#options.to, this).ends[1];
+    this.#followCalls();
     this.#advance();
+  }
+
+  /** The host's reader goes by the recording's clock, whose zero is known when the peer's first frame is planned. */
+  #followCalls(): void {
+    const { calls, to } = this.#options;
+    if (calls === undefined) return;
+    const times = calls.times();
+    const zero = (): number => (this.#origin < 0 ? Number.NEGATIVE_INFINITY : this.#origin + this.#firstPeerTime);
+    this.#kernelOf(to).callTimes = {
+      until: (task, point) => zero() + times.until(task, point),
+      segment: (port, len) => zero() + times.segment(port, len),
+    };
   }
 
   linkChanged(): void {
@@ -140,6 +161,7 @@ export class Counterpart implements Guest, Port {
       const isTcp = this.#segment.read(frame);
       if (isTcp ? this.#segment.source === this.#options.as : this.#isPeers(frame)) {
         this.#frame = frame;
+        this.#goByCalls();
         this.#plan();
         return;
       }
@@ -147,6 +169,15 @@ export class Counterpart implements Guest, Port {
       else if (arpOperation(frame) === ARP_REQUEST) this.#recordedRequests++;
       this.#network.frames.release(frame);
     }
+  }
+
+  /** With recorded calls, the peer's frames come when the recorded host's stack took them in. */
+  #goByCalls(): void {
+    const { calls } = this.#options;
+    if (calls === undefined) return;
+    if (this.#peerFrames === 0) this.#firstPeerTime = this.#time;
+    const arrival = calls.arrivals[this.#peerFrames++];
+    if (arrival !== undefined) this.#time = this.#firstPeerTime + arrival;
   }
 
   #isPeers(frame: Frame): boolean {
@@ -169,8 +200,20 @@ export class Counterpart implements Guest, Port {
   #plan(): void {
     if (this.#frame === null) return;
     const { simulation } = this.#network;
-    if (this.#origin < 0 && this.#time === 0) this.#origin = START_NS + (this.#options.startNs ?? LEAD_NS);
+    if (this.#origin < 0 && this.#time === 0) this.#origin = this.#inPhase(START_NS + (this.#options.startNs ?? LEAD_NS));
     if (this.#origin >= 0) simulation.at(Math.max(simulation.now, this.#origin + this.#time), this.#timer);
+  }
+
+  /** The instant next to `start` at which our host's clocks stand as the recorded one's did: timers expire at jiffies, and timestamps count milliseconds. */
+  #inPhase(start: number): number {
+    const { calls, to } = this.#options;
+    if (calls === undefined) return start;
+    const { nsPerJiffy } = this.#kernelOf(to);
+    return start + Math.round((start - calls.firstArrival) / nsPerJiffy) * nsPerJiffy - (start - calls.firstArrival);
+  }
+
+  #kernelOf(end: string): Kernel {
+    return this.#network.host(end.split('.', 1)[0]!).kernel;
   }
 
   #due(): void {

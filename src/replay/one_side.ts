@@ -18,11 +18,26 @@ export interface OneSide {
 export function runOneSide(topology: Topology, recording: CaptureReader, replay: CounterpartOptions, options: RunOptions): OneSide {
   const [host = ''] = replay.to.split('.', 1);
   const counterpart = new Counterpart(recording, replay);
-  return { report: runTopology(aloneOf(topology, host), options, counterpart), counterpart };
+  const alone = aloneOf(topology, host);
+  return { report: runTopology(replay.calls === undefined ? alone : withoutOwnTimes(alone, host), options, counterpart), counterpart };
 }
 
 function aloneOf(topology: Topology, host: string): Topology {
   const silent = ({ run: _run, setup: _setup, ...rest }: HostSpec): HostSpec => rest;
   const hosts = Object.entries(topology.hosts).map(([name, spec]) => [name, name === host ? spec : silent(spec)]);
   return { ...topology, hosts: Object.fromEntries(hosts) as Topology['hosts'] };
+}
+
+const MERGE_NS = 8000;
+
+/** With recorded times nothing takes time by itself: neither `host`'s CPU nor the moderation of its interrupts. */
+export function withoutOwnTimes(topology: Topology, host: string): Topology {
+  const { probes: _probes, ...rest } = topology.hosts[host]!;
+  const setup = Object.keys(rest.interfaces ?? {}).flatMap((name) => [
+    `ethtool -C ${name} rx-usecs 0`,
+    // What one recorded poll merged comes at one time; it is merged until nothing more comes.
+    `echo 1 | tee /sys/class/net/${name}/napi_defer_hard_irqs`,
+    `echo ${MERGE_NS} | tee /sys/class/net/${name}/gro_flush_timeout`,
+  ]);
+  return { ...topology, hosts: { ...topology.hosts, [host]: { ...rest, cpu: 'zero', setup: [...(rest.setup ?? []), ...setup] } } };
 }

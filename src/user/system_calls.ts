@@ -12,7 +12,7 @@
  * says so with `sys.compute(ns)`.
  */
 
-import { this_cpu_ptr, trace } from '../kernel/current.ts';
+import { kernel, this_cpu_ptr, trace } from '../kernel/current.ts';
 import { do_epoll_create, do_epoll_ctl, do_epoll_wait, type epoll_event } from '../kernel/fs/eventpoll.ts';
 import { close_fd, dupFd, fdget } from '../kernel/fs/file.ts';
 import { openDeviceFile } from '../kernel/fs/open.ts';
@@ -28,6 +28,7 @@ import {
   wait_queue_head,
 } from '../kernel/include/linux/sched.ts';
 import { msghdr } from '../kernel/include/net/sock.ts';
+import { CALL_BEGINS, callTimesHold } from '../kernel/kernel/call_times.ts';
 import { add_wait_queue, remove_wait_queue, schedule, set_current_state, signal_pending } from '../kernel/kernel/sched.ts';
 import { send_sig } from '../kernel/kernel/signal.ts';
 import { clock_adjtime, clock_gettime, clock_settime } from '../kernel/kernel/time/posix_clock.ts';
@@ -265,6 +266,7 @@ export class Sys {
   *#recvfrom(fd: number, buffer: Uint8Array, flags: number, from: sockaddr_in | null, offset: number, size: number): Sleeping<number> {
     if (this.#enter()) yield;
     trace().sys_enter?.(syscall_numbers.recvfrom!, [fd, pointer(buffer), size, flags, pointer(from), pointer(from)]);
+    if (kernel().callTimes !== null) yield* callTimesHold(CALL_BEGINS);
     return this.#leave('recvfrom', yield* __x64_sys_recvfrom(fd, buffer, offset, size, flags, from));
   }
 

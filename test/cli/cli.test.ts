@@ -192,6 +192,16 @@ describe.concurrent('bad input', () => {
       ['replay', 'x', '--topology', 'small.yaml', '--to', 'server.eth1'],
       /no interface "server\.eth1".*did you mean "server\.eth0"/,
     ],
+    [
+      'a host whose calls are known but not played',
+      ['replay', 'x', '--topology', 'small.yaml', '--to', 'server.eth0', '--calls', 'log'],
+      /^--calls: .* are for --as, expected that beside it/,
+    ],
+    [
+      'a log of calls without any frame',
+      ['replay', 'x', '--topology', 'small.yaml', '--to', 'server.eth0', '--as', '10.0.0.1', '--calls', 'small.yaml'],
+      /^--calls: read no napi_gro_receive_entry in small\.yaml, expected an ftrace log/,
+    ],
   ];
   for (const [what, args, message] of calls) {
     it(`such as ${what} is explained, exit 2, and nothing is written`, async () => {

@@ -12,12 +12,22 @@ import { neighbourhood } from '../../src/compare/neighbourhood.ts';
 import { openCapture } from '../../src/observe/files/capture_reader.ts';
 import { DEFAULT_START_EPOCH_NS } from '../../src/observe/files/pcapng_writer.ts';
 import { runOneSide } from '../../src/replay/one_side.ts';
+import { RecordedCalls } from '../../src/replay/recorded_calls.ts';
 import { loadTopology } from '../../src/topology/load.ts';
 import { runTopology } from '../../src/topology/run.ts';
 import { parseDuration } from '../../src/topology/units.ts';
 import { evaluate, type Library, type OneHost, readExpectations } from '../../tools/recorded_scenarios.mjs';
 
-const library: Library = { DEFAULT_START_EPOCH_NS, compareCaptures, loadTopology, openCapture, parseDuration, runOneSide, runTopology };
+const library: Library = {
+  DEFAULT_START_EPOCH_NS,
+  compareCaptures,
+  loadTopology,
+  openCapture,
+  parseDuration,
+  runOneSide,
+  runTopology,
+  RecordedCalls,
+};
 const { reasons, scenarios } = readExpectations();
 const directory = mkdtempSync(join(tmpdir(), 'truewire-recordings-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -39,13 +49,20 @@ describe('a recording of Linux is met', () => {
   for (const [name, expectation] of Object.entries(scenarios)) {
     const { reached, again } = expectation;
     it(`${name}: ${reached.all === 1 ? 'in everything' : reached.explained === 1 ? 'but for what is explained' : 'in part'}`, () => {
-      const { leaked, captures, all, explained, sender, receiver } = evaluate(library, name, expectation, directory);
+      const { leaked, captures, all, explained, sender, receiver, senderTimed, receiverTimed } = evaluate(
+        library,
+        name,
+        expectation,
+        directory,
+      );
       expect(leaked).toEqual([]);
       expect(all.score, story(all, captures)).toBeGreaterThanOrEqual(reached.all);
       expect(explained.score, story(explained, captures)).toBeGreaterThanOrEqual(reached.explained);
       if (again !== undefined) expect(all.score, 'about as well as the real Linux meets itself').toBeGreaterThan(again.all - 0.1);
       expectOneHost(sender, reached.sender);
       expectOneHost(receiver, reached.receiver);
+      expectOneHost(senderTimed, reached.senderTimed);
+      expectOneHost(receiverTimed, reached.receiverTimed);
     });
   }
 

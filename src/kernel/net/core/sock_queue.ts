@@ -5,7 +5,7 @@
  * Functions that in C change `*timeo` return what is left of it instead: a number of jiffies ≥ 0, or a negative errno.
  */
 import { this_cpu } from '../../../machine/cpu.ts';
-import { trace } from '../../current.ts';
+import { kernel, trace } from '../../current.ts';
 import { type Sleeping, TASK_INTERRUPTIBLE, wait_queue_entry } from '../../include/linux/sched.ts';
 import { __skb_queue_tail, type sk_buff, skb_peek_tail } from '../../include/linux/skbuff.ts';
 import { skb_dst_force } from '../../include/net/dst.ts';
@@ -23,6 +23,7 @@ import {
   sock_intr_errno,
   sock_sndtimeo,
 } from '../../include/net/sock.ts';
+import { CALL_WAITS, CALL_WOKEN, callTimesHold } from '../../kernel/call_times.ts';
 import {
   add_wait_queue,
   current,
@@ -75,8 +76,10 @@ export function* sk_wait_data(sk: sock, timeo: number, skb: sk_buff | null): Sle
   const wait = new wait_queue_entry(current(), woken_wake_function);
   const disconnects = sk.sk_disconnects;
   add_wait_queue(wq, wait);
+  if (kernel().callTimes !== null) yield* callTimesHold(CALL_WAITS);
   release_sock(sk);
   if (skb_peek_tail(sk.sk_receive_queue) === skb) timeo = yield* wait_woken(TASK_INTERRUPTIBLE, timeo);
+  if (kernel().callTimes !== null) yield* callTimesHold(CALL_WOKEN);
   yield* lock_sock(sk);
   remove_wait_queue(wq, wait);
   return sk.sk_disconnects === disconnects ? timeo : -EPIPE;

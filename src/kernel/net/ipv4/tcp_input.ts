@@ -9,7 +9,8 @@
  * tcp_input_data, tcp_input_ofo, tcp_input_prune, tcp_input_rcv_sack (SACKs that we send), tcp_input_rcvbuf (receive buffer and window), tcp_input_fin,
  * tcp_input_urg, tcp_input_ack_snd (when to acknowledge), tcp_input_transfer (beginning of a transfer), tcp_input_connect (SYN_SENT), tcp_input_state (all other states), tcp_input_conn_request (LISTEN).
  */
-import { trace } from '../../current.ts';
+import { this_cpu } from '../../../machine/cpu.ts';
+import { kernel, trace } from '../../current.ts';
 import { __skb_pull, type sk_buff } from '../../include/linux/skbuff.ts';
 import { tcp_hdrlen, tcp_sk, type tcp_sock } from '../../include/linux/tcp.ts';
 import { SKB_DROP_REASON_PKT_TOO_SMALL, SKB_DROP_REASON_TCP_CSUM, SKB_DROP_REASON_TCP_FLAGS } from '../../include/net/dropreason.ts';
@@ -167,6 +168,8 @@ function isWellFormed(sk: sock, skb: sk_buff): boolean {
 export function tcp_rcv_established(sk: sock, skb: sk_buff): void {
   const tp = tcp_sk(sk);
   trace().tcp_probe?.(sk, skb);
+  const { callTimes } = kernel();
+  if (callTimes !== null) this_cpu.spinUntil(callTimes.segment(sk.skc_num, skb.len - tcp_hdrlen(skb)));
   tcp_mstamp_refresh(tp);
   if (sk.sk_rx_dst === null) inet_csk(sk).icsk_af_ops.sk_rx_dst_set(sk, skb);
   tp.rx_opt.saw_tstamp = false;

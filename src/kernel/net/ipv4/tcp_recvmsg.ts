@@ -5,6 +5,7 @@
  * Simplified: no TCP_ZEROCOPY_RECEIVE, no device memory.
  */
 import { InvariantError } from '../../../sim/invariant.ts';
+import { kernel } from '../../current.ts';
 import type { Sleeping } from '../../include/linux/sched.ts';
 import { __skb_unlink, type sk_buff, skb_peek_tail } from '../../include/linux/skbuff.ts';
 import { tcp_sk, type tcp_sock } from '../../include/linux/tcp.ts';
@@ -38,6 +39,7 @@ import {
   u32add,
   u32sub,
 } from '../../include/net/tcp.ts';
+import { CALL_COPIED, CALL_ENDS, callTimesHold } from '../../kernel/call_times.ts';
 import { current, interruptDue, signal_pending } from '../../kernel/sched.ts';
 import { EAGAIN, EFAULT, EINVAL, ENOTCONN } from '../../uapi/errno.ts';
 import {
@@ -258,6 +260,7 @@ function* tcp_recvmsg_locked(sk: sock, msg: msghdr, flags: number, state: recvSt
         break;
       }
       if (interruptDue()) yield;
+      if (kernel().callTimes !== null) yield* callTimesHold(CALL_COPIED);
       at = u32add(at, used);
       if (peek) peek_seq = at;
       else tp.copied_seq = at;
@@ -320,6 +323,7 @@ export function* tcp_recvmsg(sk: sock, msg: msghdr, flags: number): Sleeping<num
   const state = new recvState();
   yield* lock_sock(sk);
   const ret = yield* tcp_recvmsg_locked(sk, msg, flags, state);
+  if (kernel().callTimes !== null) yield* callTimesHold(CALL_ENDS);
   release_sock(sk);
   if (ret < 0) return ret;
   if (state.timestamps) tcp_recv_timestamp(msg, sk, state);
