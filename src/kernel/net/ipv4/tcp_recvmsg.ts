@@ -72,7 +72,7 @@ import { sock_rfree } from '../core/sock_owner.ts';
 import { sk_wait_data } from '../core/sock_queue.ts';
 import { ip_recv_error } from './ip_sockglue.ts';
 import { tcp_data_ready, tcp_rcv_space_adjust } from './tcp_input.ts';
-import { __tcp_select_window, tcp_mstamp_refresh, tcp_send_ack } from './tcp_output.ts';
+import { __tcp_select_window, tcp_send_ack } from './tcp_output.ts';
 
 /* Acknowledging what was read */
 
@@ -99,9 +99,7 @@ function windowHasOpened(sk: sock): boolean {
 export function __tcp_cleanup_rbuf(sk: sock, copied: number): void {
   let time_to_ack = readCallsForAck(sk, copied);
   if (copied > 0 && !time_to_ack && (sk.sk_shutdown & RCV_SHUTDOWN) === 0) time_to_ack = windowHasOpened(sk);
-  if (!time_to_ack) return;
-  tcp_mstamp_refresh(tcp_sk(sk));
-  tcp_send_ack(sk);
+  if (time_to_ack) tcp_send_ack(sk);
 }
 
 export function tcp_cleanup_rbuf(sk: sock, copied: number): void {
