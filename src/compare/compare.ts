@@ -135,16 +135,21 @@ class Side {
   readonly #pairings: ReadonlyMap<number, Pairing>;
   readonly #ours: boolean;
   readonly #units: Unit[] = [];
-  units = 0;
+  readonly #withoutAcks: boolean;
+  /** Of both sides: units that were read and were not found to be alone. */
+  readonly #progress: [number, number];
   ended = false;
 
-  readonly #withoutAcks: boolean;
-
-  constructor(open: Opener, pairings: ReadonlyMap<number, Pairing>, ours: boolean, withoutAcks: boolean) {
+  constructor(open: Opener, pairings: ReadonlyMap<number, Pairing>, ours: boolean, withoutAcks: boolean, progress: [number, number]) {
+    this.#progress = progress;
     this.#stream = new PacketStream(open());
     this.#pairings = pairings;
     this.#ours = ours;
     this.#withoutAcks = withoutAcks;
+  }
+
+  get progress(): number {
+    return this.#progress[this.#ours ? 0 : 1];
   }
 
   /** Takes one packet. */
@@ -161,11 +166,15 @@ class Side {
     this.#units.length = 0;
     unitsOf(packet, flow, pairing, this.#units);
     if (this.#withoutAcks && this.#units[0]!.plainAck) return;
-    this.units += this.#units.length;
     const direction = pairing.directions[this.#units[0]!.direction];
-    const queue = this.#ours ? direction.ours : direction.theirs;
+    const { ours, theirs } = direction;
+    const queue = this.#ours ? ours : theirs;
     for (const unit of this.#units) queue.push(unit);
+    const [before, beforeTheirs] = [ours.alone, theirs.alone];
     direction.run(false);
+    this.#progress[this.#ours ? 0 : 1] += this.#units.length;
+    this.#progress[0] -= ours.alone - before;
+    this.#progress[1] -= theirs.alone - beforeTheirs;
   }
 }
 
@@ -192,12 +201,13 @@ function flowsOf(open: Opener): readonly Flow[] {
   return table.flows;
 }
 
-/** Second pass: both captures side by side, whichever is behind. */
+/** Second pass: both captures side by side, whichever is behind. What one alone has brings it no further: after a stretch that the other lacks they meet again. */
 function stream(openOurs: Opener, openTheirs: Opener, pairings: readonly Pairing[], withoutAcks: boolean): void {
-  const ours = new Side(openOurs, byIndex(pairings, 0), true, withoutAcks);
-  const theirs = new Side(openTheirs, byIndex(pairings, 1), false, withoutAcks);
+  const progress: [number, number] = [0, 0];
+  const ours = new Side(openOurs, byIndex(pairings, 0), true, withoutAcks, progress);
+  const theirs = new Side(openTheirs, byIndex(pairings, 1), false, withoutAcks, progress);
   while (!ours.ended || !theirs.ended) {
-    if (theirs.ended || (!ours.ended && ours.units <= theirs.units)) ours.advance();
+    if (theirs.ended || (!ours.ended && ours.progress <= theirs.progress)) ours.advance();
     else theirs.advance();
   }
 }

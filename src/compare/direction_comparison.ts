@@ -15,6 +15,8 @@ const LONGEST_QUEUE = 1 << 16;
 const SETTLED = 8;
 /** How many units later a unit may still come and count as reordered. */
 const PATIENCE = 256;
+/** Units without a partner that are judged together. */
+const LONGEST_GAP = 1 << 14;
 
 type Side = 'ours' | 'theirs';
 
@@ -31,6 +33,8 @@ class Queue {
   #units: Unit[] = [];
   #head = 0;
   total = 0;
+  /** Units that found no partner where they were looked for. */
+  alone = 0;
 
   get length(): number {
     return this.#units.length - this.#head;
@@ -103,6 +107,11 @@ export class DirectionComparison {
     const theirs = this.theirs.window();
     // Near the window's end partners may lie behind it: those are left for the next alignment.
     const limit = ended && ours.length === this.ours.length && theirs.length === this.theirs.length ? 2 * WINDOW : (WINDOW * 3) / 4;
+    const behind = sideBehind(ours, theirs);
+    if (behind !== null) {
+      for (let i = 0; i < WINDOW && this[behind].length > 0; i++) this.#alone(behind, this[behind].shift());
+      return;
+    }
     let settled = 0;
     let [oursDone, theirsDone] = [0, 0];
     for (const step of align(ours, theirs)) {
@@ -151,7 +160,11 @@ export class DirectionComparison {
 
   #alone(side: Side, unit: Unit): void {
     this.#steps++;
+    this[side].alone++;
     (side === 'ours' ? this.#gapOurs : this.#gapTheirs).push(unit);
+    if (this.#gapOurs.length + this.#gapTheirs.length < LONGEST_GAP) return;
+    this.#closeGap();
+    this.#expire();
   }
 
   /** Judges the units without a partner between two pairs: the same bytes cut differently, or lonely until the other side has them elsewhere. */
@@ -168,8 +181,11 @@ export class DirectionComparison {
   /** Finds runs of both sides that cover the same bytes. Of super-frames the cuts are unknown: they are no difference. */
   #settleCuts(ours: readonly Unit[], theirs: readonly Unit[]): Set<Unit> {
     const cut = new Set<Unit>();
+    const starts = firstAt(theirs);
     for (let i = 0; i < ours.length; i++) {
-      const [mine, yours] = sameBytes(ours, i, theirs, cut);
+      const start = starts.get(ours[i]!.sequence)?.find((at) => !cut.has(theirs[at]!));
+      if (start === undefined) continue;
+      const [mine, yours] = sameBytes(ours, i, theirs, start);
       if (mine.length === 0) continue;
       for (const unit of mine) cut.add(unit);
       for (const unit of yours) cut.add(unit);
@@ -193,7 +209,9 @@ export class DirectionComparison {
   }
 
   #expire(): void {
-    while (this.#lonely.length > 0 && this.#lonely[0]!.step < this.#steps - PATIENCE) this.#giveUp(this.#lonely.shift()!);
+    let expired = 0;
+    while (expired < this.#lonely.length && this.#lonely[expired]!.step < this.#steps - PATIENCE) this.#giveUp(this.#lonely[expired++]!);
+    if (expired > 0) this.#lonely = this.#lonely.slice(expired);
   }
 
   #giveUp({ unit, side, anchor }: Lonely): void {
@@ -212,10 +230,40 @@ export class DirectionComparison {
 const alike = (a: Unit, b: Unit): boolean =>
   correspond(a, b) && a.acknowledgment === b.acknowledgment && a.flags === b.flags && a.window === b.window;
 
-/** The shortest runs from `ours[from]` on and of `theirs` that cover the same sequence numbers; empty when there are none. */
-function sameBytes(ours: readonly Unit[], from: number, theirs: readonly Unit[], taken: ReadonlySet<Unit>): [Unit[], Unit[]] {
-  const start = theirs.findIndex((unit) => !taken.has(unit) && unit.carries && unit.sequence === ours[from]!.sequence);
-  if (start < 0 || !ours[from]!.carries) return [[], []];
+/** The side whose window lies wholly before the other's, so that what follows it may still meet it; null when they overlap. */
+function sideBehind(ours: readonly Unit[], theirs: readonly Unit[]): Side | null {
+  if (precedes(ours, theirs)) return 'ours';
+  return precedes(theirs, ours) ? 'theirs' : null;
+}
+
+/** In one direction of a TCP connection sequence numbers and acknowledgments only grow, but for what is sent again. */
+function precedes(early: readonly Unit[], late: readonly Unit[]): boolean {
+  if (early.length === 0 || late.length === 0 || early[0]!.protocol !== 'tcp') return false;
+  const [data, ack] = [(unit: Unit): number => unit.sequence, (unit: Unit): number => unit.acknowledgment];
+  const within = (of: (unit: Unit) => number): boolean => greatest(early, of) <= least(late, of);
+  return within(data) && within(ack) && (greatest(early, data) < least(late, data) || greatest(early, ack) < least(late, ack));
+}
+
+const greatest = (units: readonly Unit[], of: (unit: Unit) => number): number =>
+  units.reduce((most, unit) => Math.max(most, of(unit)), Number.NEGATIVE_INFINITY);
+const least = (units: readonly Unit[], of: (unit: Unit) => number): number =>
+  units.reduce((most, unit) => Math.min(most, of(unit)), Number.POSITIVE_INFINITY);
+
+/** Where units are that begin at a sequence number. */
+function firstAt(units: readonly Unit[]): Map<number, number[]> {
+  const starts = new Map<number, number[]>();
+  units.forEach(({ carries, sequence }, at) => {
+    if (!carries) return;
+    const known = starts.get(sequence);
+    if (known === undefined) starts.set(sequence, [at]);
+    else known.push(at);
+  });
+  return starts;
+}
+
+/** The shortest runs from `ours[from]` and `theirs[start]` on that cover the same sequence numbers; empty when there are none. */
+function sameBytes(ours: readonly Unit[], from: number, theirs: readonly Unit[], start: number): [Unit[], Unit[]] {
+  if (!ours[from]!.carries) return [[], []];
   let [i, j] = [from, start];
   while (ours[i]!.end !== theirs[j]!.end) {
     const behind = ours[i]!.end < theirs[j]!.end;
