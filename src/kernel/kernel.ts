@@ -39,6 +39,7 @@ export interface KernelOptions {
   readonly costs: Float64Array;
   /** What copying and checksumming a byte costs a CPU, in ns. */
   readonly copyNsPerByte: number;
+  readonly checksumNsPerByte: number;
   /** What lies between the functions of the table, in ns: entering and leaving the kernel, an interrupt, another task. */
   readonly syscallNs: number;
   readonly interruptNs: number;

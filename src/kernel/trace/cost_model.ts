@@ -21,6 +21,7 @@ export function zeroCosts(): Float64Array {
 export interface CpuSpeed {
   readonly costs: Float64Array;
   readonly copyNsPerByte: number;
+  readonly checksumNsPerByte: number;
   readonly syscallNs: number;
   readonly interruptNs: number;
   readonly contextSwitchNs: number;
@@ -42,6 +43,8 @@ export function cpuSpeed(hz: number, ipc: number, copy = COPY_BYTES_PER_CYCLE): 
   return {
     costs: scaledCosts(hz, ipc),
     copyNsPerByte: 1e9 / (hz * copy),
+    // Sums are made of whole words, also where copies are made byte by byte.
+    checksumNsPerByte: 1e9 / (hz * Math.max(copy, COPY_BYTES_PER_CYCLE)),
     syscallNs: ns(SYSCALL_INSTRUCTIONS),
     interruptNs: ns(INTERRUPT_INSTRUCTIONS),
     contextSwitchNs: ns(CONTEXT_SWITCH_INSTRUCTIONS),
@@ -49,4 +52,11 @@ export function cpuSpeed(hz: number, ipc: number, copy = COPY_BYTES_PER_CYCLE): 
 }
 
 /** `cpu: zero`: nothing takes time. */
-export const zeroSpeed = (): CpuSpeed => ({ costs: zeroCosts(), copyNsPerByte: 0, syscallNs: 0, interruptNs: 0, contextSwitchNs: 0 });
+export const zeroSpeed = (): CpuSpeed => ({
+  costs: zeroCosts(),
+  copyNsPerByte: 0,
+  checksumNsPerByte: 0,
+  syscallNs: 0,
+  interruptNs: 0,
+  contextSwitchNs: 0,
+});

@@ -634,6 +634,14 @@ export class skb_coalesce_result {
   delta_truesize = 0;
 }
 
+/** Counts bytes that a CPU sums up, and charges it for them. */
+export function chargeChecksum(bytes: number): void {
+  const { copies, options } = kernel();
+  copies.checksum.count++;
+  copies.checksum.bytes += bytes;
+  this_cpu.charge(Math.round(bytes * options.checksumNsPerByte));
+}
+
 /** Counts bytes that a CPU copies, and charges it for them. */
 export function chargeCopy(counter: { count: number; bytes: number }, bytes: number): void {
   counter.count++;

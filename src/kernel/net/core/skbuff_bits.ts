@@ -4,7 +4,7 @@
  */
 import type { ByteBlock } from '../../../sim/byte_heap.ts';
 import { kernel } from '../../current.ts';
-import { chargeCopy, type sk_buff, skb_headlen, skb_put } from '../../include/linux/skbuff.ts';
+import { chargeChecksum, chargeCopy, type sk_buff, skb_headlen, skb_put } from '../../include/linux/skbuff.ts';
 import { memcpy } from '../../include/linux/string.ts';
 import { msg_data_left, type msghdr, type sock } from '../../include/net/sock.ts';
 import { csum_block_add, csum_partial } from '../../lib/checksum.ts';
@@ -102,7 +102,7 @@ function storePaged(skb: sk_buff, offset: number, from: Uint8Array, fromOffset: 
 
 /** Adds `len` bytes from `offset` on to the sum `csum`. Reading them costs time. */
 export function skb_checksum(skb: sk_buff, offset: number, len: number, csum: number): number {
-  chargeCopy(kernel().copies.checksum, len);
+  chargeChecksum(len);
   return sumBits(skb, offset, len, csum, 0);
 }
 
