@@ -60,6 +60,7 @@ export const SO_MEMINFO = 55;
 export const SO_INCOMING_NAPI_ID = 56;
 export const SO_ZEROCOPY = 60;
 export const SO_TXTIME = 61;
+export const SCM_TXTIME = SO_TXTIME;
 export const SO_BINDTOIFINDEX = 62;
 export const SO_BUF_LOCK = 72;
 export const SO_RESERVE_MEM = 73;
@@ -120,6 +121,15 @@ export interface linger {
   l_onoff: number;
   l_linger: number;
 }
+/** SO_TXTIME. */
+export interface sock_txtime {
+  clockid: number;
+  /** Bits SOF_TXTIME_*. */
+  flags: number;
+}
+export const SOF_TXTIME_DEADLINE_MODE = 1 << 0;
+export const SOF_TXTIME_REPORT_ERRORS = 1 << 1;
+export const SOF_TXTIME_FLAGS_MASK = SOF_TXTIME_DEADLINE_MODE | SOF_TXTIME_REPORT_ERRORS;
 export interface timeval {
   tv_sec: number;
   tv_usec: number;

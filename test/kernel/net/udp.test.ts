@@ -1,16 +1,19 @@
 /** UDP between programs of one host, through the whole stack over its loopback device. */
 import { describe, expect, it } from 'vitest';
-import { ECONNREFUSED, EDESTADDRREQ, EMSGSIZE } from '../../../src/kernel/uapi/errno.ts';
+import { msghdr } from '../../../src/kernel/include/net/sock.ts';
+import { ECONNREFUSED, EDESTADDRREQ, EINVAL, EMSGSIZE } from '../../../src/kernel/uapi/errno.ts';
 import { UDP_MIB_INDATAGRAMS, UDP_MIB_NOPORTS, UDP_MIB_OUTDATAGRAMS, UDP_MIB_RCVBUFERRORS } from '../../../src/kernel/uapi/snmp.ts';
 import {
   AF_INET,
   MSG_DONTWAIT,
   MSG_PEEK,
   MSG_TRUNC,
+  SCM_TXTIME,
   SIOCINQ,
   SO_ERROR,
   SO_MEMINFO,
   SO_RCVBUF,
+  SO_TXTIME,
   SOCK_DGRAM,
   SOL_SOCKET,
 } from '../../../src/kernel/uapi/socket.ts';
@@ -18,7 +21,33 @@ import { sockaddr } from '../../../src/user/sys.ts';
 import { LoopbackHost } from '../../support/programs.ts';
 
 const LO = '127.0.0.1';
+function message(control: msghdr['msg_control'][number]): msghdr {
+  const msg = new msghdr(payload(1));
+  msg.msg_control.push(control);
+  return msg;
+}
 const payload = (size: number): Uint8Array => Uint8Array.from({ length: size }, (_, i) => i % 251);
+
+describe('SO_TXTIME', () => {
+  it('takes the clocks and flags that Linux takes, and SCM_TXTIME only after it', () => {
+    const host = new LoopbackHost(1);
+    const results: unknown[] = [];
+    host.runAll(function* program(sys) {
+      const fd = yield* sys.socket(AF_INET, SOCK_DGRAM);
+      yield* sys.bind(fd, sockaddr(LO, 9000));
+      yield* sys.connect(fd, sockaddr(LO, 9000));
+      const later = { cmsg_level: SOL_SOCKET, cmsg_type: SCM_TXTIME, data: 1e18 };
+      const set = (clockid: number, flags: number) => sys.setsockopt(fd, SOL_SOCKET, SO_TXTIME, { clockid, flags });
+      results.push(yield* sys.getsockopt(fd, SOL_SOCKET, SO_TXTIME), yield* sys.sendmsg(fd, message(later)));
+      for (const clockid of [0, 1, 4, 7, 11, 12]) results.push(yield* set(clockid, 0));
+      for (const flags of [1, 2, 3, 4]) results.push(yield* set(1, flags));
+      results.push(yield* sys.getsockopt(fd, SOL_SOCKET, SO_TXTIME), yield* sys.sendmsg(fd, message(later)));
+      return 0;
+    });
+    const none = { clockid: 0, flags: 0 };
+    expect(results).toEqual([none, -EINVAL, 0, 0, -EINVAL, -EINVAL, 0, -EINVAL, 0, 0, 0, -EINVAL, { clockid: 1, flags: 3 }, 1]);
+  });
+});
 
 describe('UDP over the loopback device', () => {
   it('echoes datagrams of all sizes, byte by byte', () => {

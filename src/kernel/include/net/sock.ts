@@ -334,7 +334,10 @@ export class sock {
   sk_txrehash = 1;
   sk_bypass_prot_mem = false;
   sk_disconnects = 0;
+  /** SO_TXTIME: the clock of SCM_TXTIME, and what a qdisc shall make of it. */
   sk_clockid = 0;
+  sk_txtime_deadline_mode = false;
+  sk_txtime_report_errors = false;
   /** Softnet counter of the CPU that queued data last, for autocorking-like statistics. */
   sk_tsq_flags = 0;
 

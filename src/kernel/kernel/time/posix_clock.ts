@@ -12,6 +12,7 @@ import { ktime_get, ktime_get_real } from './hrtimer.ts';
 
 export const CLOCK_REALTIME = 0;
 export const CLOCK_MONOTONIC = 1;
+export const CLOCK_TAI = 11;
 const CLOCKFD = 3;
 
 /** The id of the clock behind a descriptor: negative, like no other clock's. */

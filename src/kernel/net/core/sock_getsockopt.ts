@@ -49,6 +49,11 @@ export function sk_getsockopt(sk: sock, _level: number, optname: number): unknow
   return getBuffer(sk, optname) ?? getIdentity(sk, optname) ?? getBehaviour(sk, optname) ?? -ENOPROTOOPT;
 }
 
+function txtimeOf(sk: sock): so.sock_txtime {
+  const deadline = sk.sk_txtime_deadline_mode ? so.SOF_TXTIME_DEADLINE_MODE : 0;
+  return { clockid: sk.sk_clockid, flags: deadline | (sk.sk_txtime_report_errors ? so.SOF_TXTIME_REPORT_ERRORS : 0) };
+}
+
 const plainFlags = new Map<number, number>([
   [so.SO_DEBUG, SOCK_DBG],
   [so.SO_DONTROUTE, SOCK_LOCALROUTE],
@@ -138,6 +143,8 @@ function getBehaviour(sk: sock, optname: number): unknown {
   switch (optname) {
     case so.SO_ERROR:
       return takeError(sk);
+    case so.SO_TXTIME:
+      return txtimeOf(sk);
     case so.SO_LINGER:
       return { l_onoff: sock_flag(sk, SOCK_LINGER) ? 1 : 0, l_linger: Math.floor(sk.sk_lingertime / HZ()) };
     case so.SO_RCVTIMEO:

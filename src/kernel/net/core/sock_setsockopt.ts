@@ -32,6 +32,7 @@ import {
   sock_valbool_flag,
   type socket,
 } from '../../include/net/sock.ts';
+import { CLOCK_MONOTONIC, CLOCK_REALTIME, CLOCK_TAI } from '../../kernel/time/posix_clock.ts';
 import { HZ } from '../../kernel/time/timer.ts';
 import { EDOM, EINVAL, ENODEV, ENOMEM, ENOPROTOOPT, EOPNOTSUPP } from '../../uapi/errno.ts';
 import { IPPROTO_TCP, IPPROTO_UDP } from '../../uapi/in.ts';
@@ -71,7 +72,7 @@ function setLocked(sk: sock, optname: number, value: unknown): number {
     case so.SO_SNDTIMEO:
       return isObject(value) ? sock_set_timeout(sk, optname, value as so.timeval) : -EINVAL;
     case so.SO_TXTIME:
-      return isObject(value) ? setTxtime(sk, value as { clockid: number }) : -EINVAL;
+      return isObject(value) ? setTxtime(sk, value as so.sock_txtime) : -EINVAL;
     default:
       return typeof value === 'number' ? setNumber(sk, optname, value) : -EINVAL;
   }
@@ -321,8 +322,14 @@ function timeoutOf(tv: so.timeval): number {
   return tv.tv_sec * HZ() + Math.ceil((tv.tv_usec * HZ()) / 1_000_000);
 }
 
-function setTxtime(sk: sock, txtime: { clockid: number }): number {
-  sk.sk_clockid = txtime.clockid;
+const TXTIME_CLOCKS: ReadonlySet<number> = new Set([CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_TAI]);
+
+/** From now on sends may name the time of departure (SCM_TXTIME), by one of three clocks. */
+function setTxtime(sk: sock, { clockid, flags }: so.sock_txtime): number {
+  if ((flags & ~so.SOF_TXTIME_FLAGS_MASK) !== 0 || !TXTIME_CLOCKS.has(clockid)) return -EINVAL;
+  sk.sk_clockid = clockid;
+  sk.sk_txtime_deadline_mode = (flags & so.SOF_TXTIME_DEADLINE_MODE) !== 0;
+  sk.sk_txtime_report_errors = (flags & so.SOF_TXTIME_REPORT_ERRORS) !== 0;
   sock_set_flag(sk, SOCK_TXTIME);
   return 0;
 }

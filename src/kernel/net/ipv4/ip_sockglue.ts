@@ -15,10 +15,10 @@ import { GFP_ATOMIC } from '../../include/linux/types.ts';
 import { dst_mtu, skb_dst_drop } from '../../include/net/dst.ts';
 import { inet_sk, type inet_sock } from '../../include/net/inet_sock.ts';
 import type { ipcm_cookie } from '../../include/net/ip.ts';
-import { __sk_dst_get, type msghdr, type sock, sock_net } from '../../include/net/sock.ts';
+import { __sk_dst_get, type msghdr, SOCK_TXTIME, type sock, sock_flag, sock_net } from '../../include/net/sock.ts';
 import { EAGAIN, EINVAL, ENOPROTOOPT, ENOTCONN, EOPNOTSUPP } from '../../uapi/errno.ts';
 import * as ip from '../../uapi/in.ts';
-import { AF_INET, MSG_ERRQUEUE, MSG_TRUNC, SOCK_RAW, SOCK_STREAM, SOL_IP, SOL_SOCKET } from '../../uapi/socket.ts';
+import { AF_INET, MSG_ERRQUEUE, MSG_TRUNC, SCM_TXTIME, SOCK_RAW, SOCK_STREAM, SOL_IP, SOL_SOCKET } from '../../uapi/socket.ts';
 import { skb_copy_datagram_msg } from '../core/datagram.ts';
 import { alloc_skb, consume_skb, kfree_skb } from '../core/skbuff.ts';
 import { skb_clone } from '../core/skbuff_clone.ts';
@@ -192,6 +192,7 @@ function mtuOfRoute(sk: sock): number {
 /** ipcm_init_sk(): what a send takes from its socket. */
 export function ipcm_init_sk(ipcm: ipcm_cookie, inet: inet_sock): void {
   ipcm.ttl = 0;
+  ipcm.transmit_time = 0;
   ipcm.tos = -1;
   ipcm.mark = inet.sk_mark;
   ipcm.priority = inet.sk_priority;
@@ -202,14 +203,23 @@ export function ipcm_init_sk(ipcm: ipcm_cookie, inet: inet_sock): void {
 }
 
 /** Reads what a send asks for. */
-export function ip_cmsg_send(_sk: sock, msg: msghdr, ipc: ipcm_cookie): number {
+export function ip_cmsg_send(sk: sock, msg: msghdr, ipc: ipcm_cookie): number {
   const tsflags = __sock_cmsg_send(msg, ipc.tsflags);
   if (tsflags < 0) return tsflags;
   ipc.tsflags = tsflags;
   for (const cmsg of msg.msg_control) {
-    const err = cmsg.cmsg_level === SOL_IP ? ipControl(cmsg.cmsg_type, cmsg.data, ipc) : cmsg.cmsg_level === SOL_SOCKET ? 0 : -EINVAL;
+    let err = -EINVAL;
+    if (cmsg.cmsg_level === SOL_IP) err = ipControl(cmsg.cmsg_type, cmsg.data, ipc);
+    else if (cmsg.cmsg_level === SOL_SOCKET) err = cmsg.cmsg_type === SCM_TXTIME ? takeTxtime(sk, cmsg.data, ipc) : 0;
     if (err < 0) return err;
   }
+  return 0;
+}
+
+/** When the packet shall leave, ns of the clock that SO_TXTIME named; fq keeps to it. */
+function takeTxtime(sk: sock, data: unknown, ipc: ipcm_cookie): number {
+  if (!sock_flag(sk, SOCK_TXTIME) || typeof data !== 'number') return -EINVAL;
+  ipc.transmit_time = data;
   return 0;
 }
 
