@@ -5,6 +5,7 @@
 import type { sk_buff } from '../../include/linux/skbuff.ts';
 import { tcp_clear_options, tcp_fastopen_cookie, tcp_options_received, tcp_sk, type tcp_sock } from '../../include/linux/tcp.ts';
 import {
+  SKB_DROP_REASON_NOT_SPECIFIED,
   SKB_DROP_REASON_TCP_FLAGS,
   SKB_DROP_REASON_TCP_INVALID_ACK_SEQUENCE,
   SKB_DROP_REASON_TCP_RESET,
@@ -251,5 +252,5 @@ export function tcp_rcv_synsent_state_process(sk: sock, skb: sk_buff): number {
   if (tp.rx_opt.ts_recent_stamp !== 0 && tp.rx_opt.saw_tstamp && tcp_paws_reject(tp.rx_opt, false))
     return discardAndUndo(sk, skb, saved_clamp, SKB_DROP_REASON_TCP_RFC7323_PAWS);
   if ((flags & TCPHDR_SYN) !== 0) return receiveSyn(sk, skb);
-  return discardAndUndo(sk, skb, saved_clamp, SKB_DROP_REASON_TCP_FLAGS);
+  return discardAndUndo(sk, skb, saved_clamp, SKB_DROP_REASON_NOT_SPECIFIED);
 }

@@ -30,6 +30,8 @@ import { tcp_v4_md5_hash_skb } from './tcp_ipv4_md5.ts';
 
 const TCPHDR_LEN = 20;
 const ALIGNED_TIMESTAMP = ((TCPOPT_NOP << 24) | (TCPOPT_NOP << 16) | (TCPOPT_TIMESTAMP << 8) | TCPOLEN_TIMESTAMP) >>> 0;
+/** Octets of the shortest signature option: TCPOLEN_MD5SIG. */
+const TCPOLEN_AUTH_MIN = 18;
 const AUTH_NONE = 0;
 const AUTH_MALFORMED = -1;
 
@@ -41,14 +43,15 @@ function tcp_do_parse_auth_options(skb: sk_buff): number {
   // Nearly every segment has exactly a timestamp, or nothing.
   if (at === end || (end - at === 12 && view.getUint32(at) === ALIGNED_TIMESTAMP)) return AUTH_NONE;
   let found = AUTH_NONE;
-  while (at < end) {
+  // Where no signature fits any more, Linux does not look whether the rest makes sense.
+  while (end - at >= TCPOLEN_AUTH_MIN) {
     const opcode = view.getUint8(at);
     if (opcode === TCPOPT_EOL) break;
     if (opcode === TCPOPT_NOP) {
       at++;
       continue;
     }
-    const opsize = end - at < 2 ? 0 : view.getUint8(at + 1);
+    const opsize = view.getUint8(at + 1);
     if (opsize < 2 || opsize > end - at) return AUTH_MALFORMED;
     if (opcode === TCPOPT_MD5SIG || opcode === TCPOPT_AO) {
       if (found !== AUTH_NONE) return AUTH_MALFORMED;
