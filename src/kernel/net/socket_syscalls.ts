@@ -12,7 +12,7 @@ import type { Sleeping } from '../include/linux/sched.ts';
 import { msghdr, type sock, type socket } from '../include/net/sock.ts';
 import { EBADF, ECONNABORTED, EINVAL, EMSGSIZE, ENOIOCTLCMD, ENOTTY } from '../uapi/errno.ts';
 import type { sockaddr_in } from '../uapi/in.ts';
-import { MSG_DONTWAIT, O_NONBLOCK, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_TYPE_MASK, SOL_SOCKET } from '../uapi/socket.ts';
+import { MSG_CMSG_CLOEXEC, MSG_DONTWAIT, O_NONBLOCK, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_TYPE_MASK, SOL_SOCKET } from '../uapi/socket.ts';
 import { sk_getsockopt } from './core/sock_getsockopt.ts';
 import { lock_sock, release_sock } from './core/sock_lock.ts';
 import { sock_setsockopt } from './core/sock_setsockopt.ts';
@@ -243,7 +243,7 @@ export function* __sys_recvmsg(fd: number, msg: msghdr, flags: number): Sleeping
   const sock = sockfd_lookup(fd);
   if (typeof sock === 'number') return sock;
   msg.msg_control = [];
-  msg.msg_flags = 0;
+  msg.msg_flags = flags & MSG_CMSG_CLOEXEC;
   return yield* sock_recvmsg(sock, msg, sock.nonblock ? flags | MSG_DONTWAIT : flags);
 }
 

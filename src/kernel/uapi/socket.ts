@@ -31,6 +31,18 @@ export const SO_KEEPALIVE = 9;
 export const SO_OOBINLINE = 10;
 export const SO_NO_CHECK = 11;
 export const SO_PRIORITY = 12;
+export const SO_BSDCOMPAT = 14;
+export const SO_PASSCRED = 16;
+export const SO_PEERCRED = 17;
+export const SO_PEERNAME = 28;
+export const SO_PASSSEC = 34;
+export const SO_NOFCS = 43;
+export const SO_PEERGROUPS = 59;
+export const SO_RCVMARK = 75;
+export const SO_PASSPIDFD = 76;
+export const SO_PEERPIDFD = 77;
+export const SO_RCVPRIORITY = 82;
+export const SO_PASSRIGHTS = 83;
 export const SO_LINGER = 13;
 export const SO_REUSEPORT = 15;
 export const SO_RCVLOWAT = 18;
@@ -66,6 +78,9 @@ export const SO_BUF_LOCK = 72;
 export const SO_RESERVE_MEM = 73;
 export const SO_TXREHASH = 74;
 
+export const SCM_RIGHTS = 1;
+export const SCM_CREDENTIALS = 2;
+
 export const MSG_OOB = 0x1;
 export const MSG_PEEK = 0x2;
 export const MSG_DONTROUTE = 0x4;
@@ -86,6 +101,7 @@ export const MSG_SENDPAGE_NOTLAST = 0x20000;
 export const MSG_ZEROCOPY = 0x4000000;
 export const MSG_SPLICE_PAGES = 0x8000000;
 export const MSG_FASTOPEN = 0x20000000;
+export const MSG_CMSG_CLOEXEC = 0x40000000;
 
 export const SHUT_RD = 0;
 export const SHUT_WR = 1;

@@ -32,6 +32,11 @@ export class inet_sock extends sock {
   inet_sport = 0;
   uc_ttl = -1;
   mc_ttl = 1;
+  mc_loop = true;
+  mc_all = true;
+  mc_index = 0;
+  mc_addr = 0;
+  uc_index = 0;
   tos = 0;
   rcv_tos = 0;
   min_ttl = 0;
@@ -39,6 +44,7 @@ export class inet_sock extends sock {
   inet_id = 0;
   cmsg_flags = 0;
   recverr = false;
+  recverr_rfc4884 = false;
   freebind = false;
   transparent = false;
   hdrincl = false;

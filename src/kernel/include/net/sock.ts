@@ -40,6 +40,9 @@ export const SOCK_RXQ_OVFL = 1 << 17;
 export const SOCK_ZEROCOPY = 1 << 18;
 export const SOCK_RCU_FREE = 1 << 25;
 export const SOCK_TXTIME = 1 << 26;
+export const SOCK_NOFCS = 1 << 27;
+export const SOCK_RCVMARK = 1 << 28;
+export const SOCK_RCVPRIORITY = 1 << 29;
 
 /** Flags that make arriving packets be stamped. */
 export const SK_FLAGS_TIMESTAMP = SOCK_TIMESTAMP | SOCK_TIMESTAMPING_RX_SOFTWARE;
@@ -277,7 +280,6 @@ export class sock {
   sk_wmem_queued = 0;
   sk_omem_alloc = 0;
   sk_forward_alloc = 0;
-  sk_reserved_mem = 0;
   sk_userlocks = 0;
   sk_drops = 0;
   /** Writers that sleep for a connection or for room. */
@@ -381,7 +383,7 @@ export const sk_acceptq_is_full = (sk: sock): boolean => sk.sk_ack_backlog > sk.
 export const __sk_dst_get = (sk: sock): dst_entry | null => sk.sk_dst_cache;
 export const sock_rcvtimeo = (sk: sock, noblock: boolean): number => (noblock ? 0 : sk.sk_rcvtimeo);
 export const sock_sndtimeo = (sk: sock, noblock: boolean): number => (noblock ? 0 : sk.sk_sndtimeo);
-export const sock_rcvlowat = (sk: sock, waitall: boolean, len: number): number => (waitall ? len : Math.min(sk.sk_rcvlowat, len) || 1);
+export const sock_rcvlowat = (sk: sock, waitall: boolean, len: number): number => (waitall ? len : Math.min(sk.sk_rcvlowat, len)) || 1;
 export const sock_intr_errno = (timeo: number): number => (timeo === MAX_SCHEDULE_TIMEOUT ? -512 : -4);
 
 /** SO_TXREHASH */

@@ -131,6 +131,13 @@ export function kmalloc_reserve(size: number, gfp: gfp_t): slabObject | null {
   return __kmalloc_node_track_caller_noprof(kmalloc_size_roundup(needed), gfp);
 }
 
+/** What a buffer of `size` bytes costs its owner. */
+export function truesizeFor(size: number): number {
+  const needed = SKB_HEAD_ALIGN(size);
+  const small = needed <= SKB_SMALL_HEAD_CACHE_SIZE;
+  return SKB_TRUESIZE(SKB_WITH_OVERHEAD(small ? kernel().skb.small_head_cache.object_size : kmalloc_size_roundup(needed)));
+}
+
 /** Sets up the buffer over `frag_size` bytes at `skb.head`, of which skb_shared_info takes its share. */
 export function __build_skb_around(skb: sk_buff, frag_size: number): void {
   const size = SKB_WITH_OVERHEAD(frag_size);
@@ -402,10 +409,13 @@ export function skb_release_data(skb: sk_buff, reason: number): void {
   }
   if (shinfo.destructor_arg !== null) skb_zcopy_clear(skb, true);
   for (let i = 0; i < shinfo.nr_frags; i++) put_page(shinfo.frags[i]!.page);
-  if (shinfo.frag_list !== null) kfree_skb_list_reason(shinfo.frag_list, reason, 'skb_release_data');
+  if (shinfo.frag_list !== null) kfree_skb_list_reason(shinfo.frag_list, listReason(reason), 'skb_release_data');
   skb_free_head(skb);
   freeShinfo(skb);
 }
+
+/** Only what was consumed without a look is silent; all else is lost for no reason that is known here. */
+const listReason = (reason: number): number => (reason === SKB_CONSUMED ? reason : SKB_DROP_REASON_NOT_SPECIFIED);
 
 function skb_free_head(skb: sk_buff): void {
   if (skb.head_frag) page_frag_free(skb.headPage!);

@@ -3,7 +3,7 @@
  * `skb_tstamp_tx` → `__skb_tstamp_tx` → `sock_queue_err_skb`; the reader: `sock_dequeue_err_skb`.
  */
 import { this_cpu } from '../../../machine/cpu.ts';
-import { SO_EE_ORIGIN_TIMESTAMPING, sock_exterr_skb } from '../../include/linux/errqueue.ts';
+import { SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_TIMESTAMPING, sock_exterr_skb } from '../../include/linux/errqueue.ts';
 import {
   __skb_dequeue,
   __skb_queue_tail,
@@ -39,14 +39,16 @@ export function sock_queue_err_skb(sk: sock, skb: sk_buff): number {
   return 0;
 }
 
-/** The oldest entry, or null. The next one's error, if it has one, becomes the socket's. */
+const is_icmp_err_skb = (skb: sk_buff | null): boolean => skb !== null && skb.exterr?.ee_origin === SO_EE_ORIGIN_ICMP;
+
+/** The oldest entry, or null. The socket's error becomes that of the next ICMP error, or none when the last one of them is taken. */
 export function sock_dequeue_err_skb(sk: sock): sk_buff | null {
   const skb = __skb_dequeue(sk.sk_error_queue);
   const next = sk.sk_error_queue.next;
-  if (skb !== null && next !== null && next.exterr !== null && next.exterr.ee_origin !== SO_EE_ORIGIN_TIMESTAMPING) {
-    sk.sk_err = next.exterr.ee_errno;
-    if (sk.sk_err !== 0) sk.sk_error_report(sk);
-  }
+  if (skb === null) return null;
+  if (is_icmp_err_skb(next)) sk.sk_err = next!.exterr!.ee_errno;
+  else if (is_icmp_err_skb(skb)) sk.sk_err = 0;
+  if (next !== null) sk.sk_error_report(sk);
   return skb;
 }
 

@@ -1,6 +1,6 @@
 /**
  * net/socket.c, net/core/sock.c: control messages of the socket layer. With received packets come timestamps and losses
- * (`sock_recv_cmsgs` → `__sock_recv_timestamp`, `sock_recv_drops`); with a send, which stamps it asks for (`__sock_cmsg_send`, `__sock_tx_timestamp`).
+ * (`sock_recv_cmsgs` → `__sock_recv_timestamp`, `sock_recv_drops`); with a send, which stamps it asks for (`sock_cmsg_send`, `__sock_tx_timestamp`).
  * `sock_enable_timestamp`, `sock_disable_timestamp`: whether packets are to be stamped on arrival.
  */
 import {
@@ -13,10 +13,13 @@ import {
 import {
   type msghdr,
   SK_FLAGS_TIMESTAMP,
+  SOCK_RCVMARK,
+  SOCK_RCVPRIORITY,
   SOCK_RCVTSTAMP,
   SOCK_RCVTSTAMPNS,
   SOCK_RXQ_OVFL,
   SOCK_TIMESTAMPING_RX_SOFTWARE,
+  SOCK_TXTIME,
   type sock,
   sock_flag,
   sock_net,
@@ -26,7 +29,19 @@ import {
 import { ktime_get_real } from '../../kernel/time/hrtimer.ts';
 import { EINVAL } from '../../uapi/errno.ts';
 import * as ts from '../../uapi/net_tstamp.ts';
-import { SCM_TIMESTAMPING_PKTINFO, SO_RXQ_OVFL, SO_TIMESTAMP, SO_TIMESTAMPING, SO_TIMESTAMPNS, SOL_SOCKET } from '../../uapi/socket.ts';
+import {
+  SCM_CREDENTIALS,
+  SCM_RIGHTS,
+  SCM_TIMESTAMPING_PKTINFO,
+  SCM_TXTIME,
+  SO_MARK,
+  SO_PRIORITY,
+  SO_RXQ_OVFL,
+  SO_TIMESTAMP,
+  SO_TIMESTAMPING,
+  SO_TIMESTAMPNS,
+  SOL_SOCKET,
+} from '../../uapi/socket.ts';
 import { net_disable_timestamp, net_enable_timestamp } from './dev_timestamp.ts';
 
 /** SCM_TIMESTAMPING: ns since the simulation's epoch (ts[0]) and by the device's clock (ts[2]); 0 and 0n where there is no such stamp. */
@@ -46,6 +61,12 @@ export interface scm_ts_pktinfo {
 export function sock_recv_cmsgs(msg: msghdr, sk: sock, skb: sk_buff): void {
   if (sock_flag(sk, SOCK_RCVTSTAMP | SOCK_TIMESTAMPING_RX_SOFTWARE) || sk.sk_tsflags !== 0) __sock_recv_timestamp(msg, sk, skb);
   if (sock_flag(sk, SOCK_RXQ_OVFL)) sock_recv_drops(msg, skb);
+  if (sock_flag(sk, SOCK_RCVMARK)) put(msg, SO_MARK, skb.mark);
+  if (sock_flag(sk, SOCK_RCVPRIORITY)) put(msg, SO_PRIORITY, skb.priority);
+}
+
+function put(msg: msghdr, cmsg_type: number, data: number): void {
+  msg.msg_control.push({ cmsg_level: SOL_SOCKET, cmsg_type, data });
 }
 
 export const sock_recv_timestamp = sock_recv_cmsgs;
@@ -96,15 +117,47 @@ function sock_recv_drops(msg: msghdr, skb: sk_buff): void {
 
 /* Sending */
 
-/** A send's flags of SO_TIMESTAMPING: those given (the socket's), changed by the message's control messages; or -EINVAL. */
-export function __sock_cmsg_send(msg: msghdr, tsflags: number): number {
+/** What a send asks for that begins as its socket's: struct sockcm_cookie. */
+export interface sockcm_cookie {
+  tsflags: number;
+  mark: number;
+  priority: number;
+  /** SCM_TXTIME: when the packet shall leave, ns of the clock that SO_TXTIME named; fq keeps to it. */
+  transmit_time: number;
+}
+
+/** Reads the message's control messages of the socket's level: 0 or -EINVAL. */
+export function sock_cmsg_send(sk: sock, msg: msghdr, sockc: sockcm_cookie): number {
   for (const { cmsg_level, cmsg_type, data } of msg.msg_control) {
-    if (cmsg_level !== SOL_SOCKET || cmsg_type !== SO_TIMESTAMPING) continue;
-    const asked = data as number;
-    if ((asked & ~ts.SOF_TIMESTAMPING_TX_RECORD_MASK) !== 0) return -EINVAL;
-    tsflags = (tsflags & ~ts.SOF_TIMESTAMPING_TX_RECORD_MASK) | asked;
+    if (cmsg_level !== SOL_SOCKET) continue;
+    const err = __sock_cmsg_send(sk, cmsg_type, data, sockc);
+    if (err !== 0) return err;
   }
-  return tsflags;
+  return 0;
+}
+
+function __sock_cmsg_send(sk: sock, cmsg_type: number, data: unknown, sockc: sockcm_cookie): number {
+  if (cmsg_type === SCM_RIGHTS || cmsg_type === SCM_CREDENTIALS) return 0;
+  const value = data as number;
+  if (typeof data !== 'number') return -EINVAL;
+  switch (cmsg_type) {
+    case SO_MARK:
+      sockc.mark = value >>> 0;
+      return 0;
+    case SO_PRIORITY:
+      sockc.priority = value;
+      return 0;
+    case SCM_TXTIME:
+      if (!sock_flag(sk, SOCK_TXTIME)) return -EINVAL;
+      sockc.transmit_time = value;
+      return 0;
+    case SO_TIMESTAMPING:
+      if ((value & ~ts.SOF_TIMESTAMPING_TX_RECORD_MASK) !== 0) return -EINVAL;
+      sockc.tsflags = (sockc.tsflags & ~ts.SOF_TIMESTAMPING_TX_RECORD_MASK) | value;
+      return 0;
+    default:
+      return -EINVAL;
+  }
 }
 
 /** The skb's tx_flags for what SO_TIMESTAMPING asks of the way out. */

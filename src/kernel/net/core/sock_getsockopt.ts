@@ -10,7 +10,10 @@ import {
   SOCK_KEEPOPEN,
   SOCK_LINGER,
   SOCK_LOCALROUTE,
+  SOCK_NOFCS,
   SOCK_RCVBUF_LOCK,
+  SOCK_RCVMARK,
+  SOCK_RCVPRIORITY,
   SOCK_RCVTSTAMP,
   SOCK_RCVTSTAMPNS,
   SOCK_RXQ_OVFL,
@@ -25,7 +28,8 @@ import {
   sock_net,
 } from '../../include/net/sock.ts';
 import { HZ } from '../../kernel/time/timer.ts';
-import { ENOPROTOOPT } from '../../uapi/errno.ts';
+import { ENODATA, ENOPROTOOPT, EOPNOTSUPP } from '../../uapi/errno.ts';
+import { IPPROTO_TCP } from '../../uapi/in.ts';
 import * as so from '../../uapi/socket.ts';
 import { TCP_LISTEN } from '../../uapi/tcp.ts';
 import { sock_gen_cookie } from './sock_life.ts';
@@ -62,6 +66,9 @@ const plainFlags = new Map<number, number>([
   [so.SO_RXQ_OVFL, SOCK_RXQ_OVFL],
   [so.SO_KEEPALIVE, SOCK_KEEPOPEN],
   [so.SO_ZEROCOPY, SOCK_ZEROCOPY],
+  [so.SO_NOFCS, SOCK_NOFCS],
+  [so.SO_RCVMARK, SOCK_RCVMARK],
+  [so.SO_RCVPRIORITY, SOCK_RCVPRIORITY],
 ]);
 
 function getBuffer(sk: sock, optname: number): unknown {
@@ -77,7 +84,7 @@ function getBuffer(sk: sock, optname: number): unknown {
     case so.SO_BUF_LOCK:
       return sk.sk_userlocks & (SOCK_SNDBUF_LOCK | SOCK_RCVBUF_LOCK);
     case so.SO_RESERVE_MEM:
-      return sk.sk_reserved_mem;
+      return 0;
     case so.SO_MEMINFO:
       return sk_get_meminfo(sk);
     default:
@@ -162,11 +169,26 @@ function getBehaviour(sk: sock, optname: number): unknown {
     case so.SO_PREFER_BUSY_POLL:
       return sk.sk_prefer_busy_poll ? 1 : 0;
     case so.SO_MAX_PACING_RATE:
-      return sk.sk_max_pacing_rate === SK_PACING_UNLIMITED ? 0xffff_ffff : Math.min(sk.sk_max_pacing_rate, 0xffff_ffff);
+      return sk.sk_max_pacing_rate === SK_PACING_UNLIMITED ? 0xffff_ffff : sk.sk_max_pacing_rate;
     case so.SO_PEEK_OFF:
-      return sk.sk_peek_off;
+      return sk.sk_socket?.ops.set_peek_off === undefined ? -EOPNOTSUPP : sk.sk_peek_off;
     case so.SO_TXREHASH:
-      return sk.sk_txrehash;
+      return sk.sk_protocol === IPPROTO_TCP ? sk.sk_txrehash : -EOPNOTSUPP;
+    case so.SO_BSDCOMPAT:
+      return 0;
+    case so.SO_PASSCRED:
+    case so.SO_PASSSEC:
+    case so.SO_PASSPIDFD:
+    case so.SO_PASSRIGHTS:
+      return -EOPNOTSUPP;
+    // Only Unix sockets know who is at the other end.
+    case so.SO_PEERCRED:
+      return { pid: 0, uid: -1, gid: -1 };
+    case so.SO_PEERGROUPS:
+    case so.SO_PEERPIDFD:
+      return -ENODATA;
+    case so.SO_PEERNAME:
+      return sk.sk_socket!.ops.getname(sk.sk_socket!, 1);
     default:
       return undefined;
   }

@@ -33,9 +33,6 @@ import { sock_def_error_report, sock_def_readable, sock_def_wakeup, sock_def_wri
 import { sock_disable_timestamp } from './sock_cmsg.ts';
 import { sk_sockets_allocated_inc } from './sock_mem.ts';
 
-/** sk_txrehash: as net.core.txrehash says. */
-export const SOCK_TXREHASH_DEFAULT = 255;
-
 /** Makes a protocol known: from here on its sockets and their memory are counted. */
 export function proto_register(network: net, prot: proto): number {
   network.prot_inuse.set(prot.name, 0);
@@ -90,7 +87,6 @@ export function sock_init_data_uid(parent: socket | null, sk: sock, uid: number)
   sk.sk_write_space = sock_def_write_space;
   sk.sk_error_report = sock_def_error_report;
   sk.sk_destruct = sock_def_destruct;
-  sk.sk_txrehash = SOCK_TXREHASH_DEFAULT;
   sk.sk_stamp = -1;
 }
 
@@ -168,7 +164,7 @@ function forgetParentsUse(newsk: sock): void {
   newsk.sk_backlog_len = 0;
   newsk.sk_rmem_alloc = newsk.sk_omem_alloc = newsk.sk_wmem_queued = 0;
   newsk.sk_wmem_alloc = 1;
-  newsk.sk_forward_alloc = newsk.sk_reserved_mem = 0;
+  newsk.sk_forward_alloc = 0;
   newsk.sk_dst_cache = newsk.sk_rx_dst = null;
   newsk.sk_dst_pending_confirm = false;
   newsk.sk_drops = newsk.sk_zckey = 0;

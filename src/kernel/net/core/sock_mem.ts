@@ -143,19 +143,12 @@ export function sk_mem_uncharge(sk: sock, size: number): void {
 /** Gives whole pages that nothing uses back to the protocol. */
 export function sk_mem_reclaim(sk: sock): void {
   if (sk.protoMemory === null) return;
-  const reclaimable = sk.sk_forward_alloc - sk_unused_reserved_mem(sk);
-  if (reclaimable >= PAGE_SIZE) __sk_mem_reclaim(sk, reclaimable);
+  if (sk.sk_forward_alloc >= PAGE_SIZE) __sk_mem_reclaim(sk, sk.sk_forward_alloc);
 }
 
 /** As sk_mem_reclaim(), for the last time: a socket that goes away keeps nothing. */
 export function sk_mem_reclaim_final(sk: sock): void {
-  sk.sk_reserved_mem = 0;
   sk_mem_reclaim(sk);
-}
-
-function sk_unused_reserved_mem(sk: sock): number {
-  if (sk.sk_reserved_mem === 0) return 0;
-  return Math.max(0, sk.sk_reserved_mem - sk.sk_wmem_queued - sk.sk_rmem_alloc);
 }
 
 export function __sk_mem_reclaim(sk: sock, amount: number): void {

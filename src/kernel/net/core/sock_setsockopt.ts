@@ -1,11 +1,13 @@
 /**
  * net/core/sock.c: setsockopt(SOL_SOCKET). `sock_setsockopt` → `sk_setsockopt` → one small function for each kind of option.
  *
- * Values are numbers, or the structure of the option (`linger`, `timeval`), or a string (SO_BINDTODEVICE). The program has all capabilities.
+ * Values are numbers, or the structure of the option (`linger`, `timeval`), or a string (SO_BINDTODEVICE), or the bytes of any of these. The program has
+ * all capabilities.
  */
 import type { Sleeping } from '../../include/linux/sched.ts';
 import { MAX_SCHEDULE_TIMEOUT } from '../../include/linux/sched.ts';
-import { INT_MAX, U32_MAX } from '../../include/linux/types.ts';
+import { bytesOf, intOf, nameOf } from '../../include/linux/sockptr.ts';
+import { INT_MAX } from '../../include/linux/types.ts';
 import {
   SK_PACING_NEEDED,
   SK_PACING_NONE,
@@ -15,7 +17,10 @@ import {
   SOCK_KEEPOPEN,
   SOCK_LINGER,
   SOCK_LOCALROUTE,
+  SOCK_NOFCS,
   SOCK_RCVBUF_LOCK,
+  SOCK_RCVMARK,
+  SOCK_RCVPRIORITY,
   SOCK_RCVTSTAMP,
   SOCK_RCVTSTAMPNS,
   SOCK_RXQ_OVFL,
@@ -34,11 +39,13 @@ import {
 } from '../../include/net/sock.ts';
 import { CLOCK_MONOTONIC, CLOCK_REALTIME, CLOCK_TAI } from '../../kernel/time/posix_clock.ts';
 import { HZ } from '../../kernel/time/timer.ts';
-import { EDOM, EINVAL, ENODEV, ENOMEM, ENOPROTOOPT, EOPNOTSUPP } from '../../uapi/errno.ts';
+import { EDOM, EINVAL, ENODEV, ENOPROTOOPT, EOPNOTSUPP } from '../../uapi/errno.ts';
 import { IPPROTO_TCP, IPPROTO_UDP } from '../../uapi/in.ts';
 import {
+  SOF_TIMESTAMPING_BIND_PHC,
   SOF_TIMESTAMPING_LAST,
   SOF_TIMESTAMPING_OPT_ID,
+  SOF_TIMESTAMPING_OPT_ID_TCP,
   SOF_TIMESTAMPING_OPT_STATS,
   SOF_TIMESTAMPING_OPT_TSONLY,
   SOF_TIMESTAMPING_RX_SOFTWARE,
@@ -47,9 +54,8 @@ import * as so from '../../uapi/socket.ts';
 import { TCP_CLOSE, TCP_LISTEN } from '../../uapi/tcp.ts';
 import { sock_disable_timestamp, sock_enable_timestamp } from './sock_cmsg.ts';
 import { sk_dst_reset } from './sock_dst.ts';
-import { SOCK_TXREHASH_DEFAULT } from './sock_life.ts';
 import { lock_sock, release_sock } from './sock_lock.ts';
-import { __sk_mem_schedule, SOCK_MIN_RCVBUF, SOCK_MIN_SNDBUF, sk_mem_pages, sk_mem_reclaim } from './sock_mem.ts';
+import { SOCK_MIN_RCVBUF, SOCK_MIN_SNDBUF } from './sock_mem.ts';
 
 export function* sock_setsockopt(sock: socket, level: number, optname: number, value: unknown): Sleeping<number> {
   return yield* sk_setsockopt(sock.sk!, level, optname, value);
@@ -62,23 +68,46 @@ export function* sk_setsockopt(sk: sock, _level: number, optname: number, value:
   return result;
 }
 
+const IFNAMSIZ = 16;
+
 function setLocked(sk: sock, optname: number, value: unknown): number {
+  if (optname === so.SO_BINDTODEVICE) {
+    const name = nameOf(value, IFNAMSIZ - 1);
+    return name === null ? -EINVAL : bindToDevice(sk, name);
+  }
+  const structure = typeof value === 'object' && value !== null && !(value instanceof Uint8Array);
+  // All other options are refused when the value is shorter than an int, even if they want a structure, or do not exist.
+  const val = structure ? 0 : intOf(value);
+  if (val === null) return -EINVAL;
   switch (optname) {
-    case so.SO_BINDTODEVICE:
-      return typeof value === 'string' ? bindToDevice(sk, value) : -EINVAL;
     case so.SO_LINGER:
-      return isObject(value) ? setLinger(sk, value as so.linger) : -EINVAL;
+      return withStructure(value, lingerOf, (ling) => setLinger(sk, ling));
     case so.SO_RCVTIMEO:
     case so.SO_SNDTIMEO:
-      return isObject(value) ? sock_set_timeout(sk, optname, value as so.timeval) : -EINVAL;
+      return withStructure(value, timevalOf, (tv) => sock_set_timeout(sk, optname, tv));
     case so.SO_TXTIME:
-      return isObject(value) ? setTxtime(sk, value as so.sock_txtime) : -EINVAL;
+      return withStructure(value, txtimeOf, (txtime) => setTxtime(sk, txtime));
+    case so.SO_MAX_PACING_RATE:
+      return structure ? -EINVAL : setMaxPacingRate(sk, rateOf(value, val));
     default:
-      return typeof value === 'number' ? setNumber(sk, optname, value) : -EINVAL;
+      return structure ? -EINVAL : setNumber(sk, optname, val);
   }
 }
 
-const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null;
+/** Calls `set` with a structure, given as such or as its bytes; -EINVAL when there are too few of them. */
+function withStructure<T>(value: unknown, read: (view: DataView) => T | null, set: (structure: T) => number): number {
+  if (typeof value === 'object' && !(value instanceof Uint8Array)) return set(value as T);
+  const bytes = bytesOf(value);
+  const structure = bytes === null ? null : read(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+  return structure === null ? -EINVAL : set(structure);
+}
+
+const lingerOf = (view: DataView): so.linger | null =>
+  view.byteLength < 8 ? null : { l_onoff: view.getInt32(0, true), l_linger: view.getInt32(4, true) };
+const timevalOf = (view: DataView): so.timeval | null =>
+  view.byteLength < 16 ? null : { tv_sec: Number(view.getBigInt64(0, true)), tv_usec: Number(view.getBigInt64(8, true)) };
+const txtimeOf = (view: DataView): so.sock_txtime | null =>
+  view.byteLength === 8 ? { clockid: view.getInt32(0, true), flags: view.getUint32(4, true) } : null;
 
 function setNumber(sk: sock, optname: number, val: number): number {
   const flag = plainFlags.get(optname);
@@ -98,6 +127,9 @@ const plainFlags = new Map<number, number>([
   [so.SO_BROADCAST, SOCK_BROADCAST],
   [so.SO_OOBINLINE, SOCK_URGINLINE],
   [so.SO_RXQ_OVFL, SOCK_RXQ_OVFL],
+  [so.SO_NOFCS, SOCK_NOFCS],
+  [so.SO_RCVMARK, SOCK_RCVMARK],
+  [so.SO_RCVPRIORITY, SOCK_RCVPRIORITY],
 ]);
 
 function setBuffer(sk: sock, optname: number, val: number): number | undefined {
@@ -116,7 +148,8 @@ function setBuffer(sk: sock, optname: number, val: number): number | undefined {
       sk.sk_userlocks = val | (sk.sk_userlocks & ~(SOCK_SNDBUF_LOCK | SOCK_RCVBUF_LOCK));
       return 0;
     case so.SO_RESERVE_MEM:
-      return val < 0 ? -EINVAL : sock_reserve_memory(sk, val);
+      // What is reserved is charged to a memory cgroup, which no socket here has.
+      return val < 0 ? -EINVAL : -EOPNOTSUPP;
     case so.SO_RCVLOWAT:
       return setRcvlowat(sk, val < 0 ? INT_MAX : val);
     default:
@@ -142,16 +175,6 @@ function setRcvlowat(sk: sock, val: number): number {
   const set = sk.sk_socket?.ops.set_rcvlowat;
   if (set !== undefined) return set(sk, val);
   sk.sk_rcvlowat = val || 1;
-  return 0;
-}
-
-function sock_reserve_memory(sk: sock, bytes: number): number {
-  if (sk.protoMemory === null) return -EOPNOTSUPP;
-  const pages = sk_mem_pages(bytes);
-  const wanted = pages * 4096 - sk.sk_reserved_mem;
-  if (wanted > 0 && !__sk_mem_schedule(sk, wanted, 0)) return -ENOMEM;
-  sk.sk_reserved_mem = pages * 4096;
-  if (wanted < 0) sk_mem_reclaim(sk);
   return 0;
 }
 
@@ -220,14 +243,20 @@ function setBehaviour(sk: sock, optname: number, val: number): number | undefine
       if (val < 0 || val > U16_MAX) return -EINVAL;
       sk.sk_busy_poll_budget = val;
       return 0;
-    case so.SO_MAX_PACING_RATE:
-      return setMaxPacingRate(sk, val);
     case so.SO_ZEROCOPY:
       return setZerocopy(sk, val);
     case so.SO_PEEK_OFF:
       return setPeekOff(sk, val);
     case so.SO_TXREHASH:
       return setTxrehash(sk, val);
+    case so.SO_BSDCOMPAT:
+      return 0;
+    // Of Unix sockets.
+    case so.SO_PASSCRED:
+    case so.SO_PASSSEC:
+    case so.SO_PASSPIDFD:
+    case so.SO_PASSRIGHTS:
+      return -EOPNOTSUPP;
     default:
       return undefined;
   }
@@ -247,12 +276,15 @@ function setTimestamp(sk: sock, optname: number, on: boolean): number {
 
 function sock_set_timestamping(sk: sock, val: number): number {
   if ((val & ~(SOF_TIMESTAMPING_LAST * 2 - 1)) !== 0) return -EINVAL;
+  if ((val & SOF_TIMESTAMPING_OPT_ID_TCP) !== 0 && (val & SOF_TIMESTAMPING_OPT_ID) === 0) return -EINVAL;
   if ((val & SOF_TIMESTAMPING_OPT_STATS) !== 0 && (val & SOF_TIMESTAMPING_OPT_TSONLY) === 0) return -EINVAL;
   if ((val & SOF_TIMESTAMPING_OPT_ID) !== 0 && (sk.sk_tsflags & SOF_TIMESTAMPING_OPT_ID) === 0) {
     const start = timestampKey(sk);
     if (start < 0) return start;
     sk.sk_tskey = start;
   }
+  // No device here has virtual clocks that could be bound to.
+  if ((val & SOF_TIMESTAMPING_BIND_PHC) !== 0) return -EOPNOTSUPP;
   sk.sk_tsflags = val;
   if ((val & SOF_TIMESTAMPING_RX_SOFTWARE) !== 0) sock_enable_timestamp(sk, SOCK_TIMESTAMPING_RX_SOFTWARE);
   else sock_disable_timestamp(sk, SOCK_TIMESTAMPING_RX_SOFTWARE);
@@ -266,8 +298,13 @@ function timestampKey(sk: sock): number {
   return (sk as unknown as { snd_una: number }).snd_una;
 }
 
-function setMaxPacingRate(sk: sock, val: number): number {
-  const rate = val < 0 || val === U32_MAX ? SK_PACING_UNLIMITED : val;
+/** In octets a second: an int, of which -1 means no limit, or a long. */
+function rateOf(value: unknown, val: number): number {
+  if (!(value instanceof Uint8Array) || value.length < 8) return val === -1 ? SK_PACING_UNLIMITED : val >>> 0;
+  return Math.min(Number(new DataView(value.buffer, value.byteOffset).getBigUint64(0, true)), SK_PACING_UNLIMITED);
+}
+
+function setMaxPacingRate(sk: sock, rate: number): number {
   if (rate !== SK_PACING_UNLIMITED && sk.sk_pacing_status === SK_PACING_NONE) sk.sk_pacing_status = SK_PACING_NEEDED;
   sk.sk_max_pacing_rate = rate;
   sk.sk_pacing_rate = Math.min(sk.sk_pacing_rate, rate);
@@ -294,7 +331,7 @@ export function sk_set_peek_off(sk: sock, val: number): number {
 function setTxrehash(sk: sock, val: number): number {
   if (sk.sk_protocol !== IPPROTO_TCP) return -EOPNOTSUPP;
   if (val < -1 || val > 1) return -EINVAL;
-  sk.sk_txrehash = val === -1 ? SOCK_TXREHASH_DEFAULT : val;
+  sk.sk_txrehash = val === -1 ? sock_net(sk).core.sysctl_txrehash : val;
   return 0;
 }
 

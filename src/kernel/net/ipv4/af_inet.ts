@@ -280,7 +280,7 @@ export function inet_shutdown(sock: socket, how: number): number {
   how++;
   if ((how & ~SHUTDOWN_MASK) !== 0 || how === 0) return -EINVAL;
   if (sock.state === SS_CONNECTING)
-    sock.state = ((1 << sk.skc_state) & (TCPF_SYN_SENT | TCPF_SYN_RECV | TCPF_CLOSE)) !== 0 ? SS_CONNECTING : SS_CONNECTED;
+    sock.state = ((1 << sk.skc_state) & (TCPF_SYN_SENT | TCPF_SYN_RECV | TCPF_CLOSE)) !== 0 ? SS_DISCONNECTING : SS_CONNECTED;
   const err = shutdownByState(sock, sk, how);
   // Everybody who sleeps on the socket looks at it again.
   sk.sk_state_change(sk);

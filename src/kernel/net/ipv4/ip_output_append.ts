@@ -8,7 +8,7 @@
  * was consumed, and the caller waits (sock_wait_for_wmem).
  */
 import { kernel } from '../../current.ts';
-import { NETIF_F_HW_CSUM, NETIF_F_IP_CSUM } from '../../include/linux/netdevice.ts';
+import { NETIF_F_HW_CSUM, NETIF_F_IP_CSUM, NETIF_F_SG } from '../../include/linux/netdevice.ts';
 import {
   __skb_dequeue,
   __skb_pull,
@@ -49,14 +49,16 @@ import {
   ipcm_cookie,
 } from '../../include/net/ip.ts';
 import { FLOWI_FLAG_ANYSRC, RTN_MULTICAST } from '../../include/net/ip_fib.ts';
+import { IP_INC_STATS } from '../../include/net/net_namespace.ts';
 import { flowi4_init_output } from '../../include/net/route.ts';
 import { type msghdr, PAGE_FRAG_ORDER, SOCK_NOSPACE, sk_wmem_alloc_get, type sock, sock_error, sock_net } from '../../include/net/sock.ts';
 import { csum_add, csum_block_add, csum_fold, csum_partial, csum_sub } from '../../lib/checksum.ts';
 import { EAGAIN, EFAULT, EMSGSIZE, ENETUNREACH, ENOBUFS, EPIPE } from '../../uapi/errno.ts';
 import { IP_DF, IP_PMTUDISC_DO, IP_PMTUDISC_PROBE, IPPROTO_ICMP, tcphdr } from '../../uapi/in.ts';
 import { SOF_TIMESTAMPING_OPT_ID } from '../../uapi/net_tstamp.ts';
-import { MSG_CONFIRM, MSG_DONTWAIT, MSG_MORE, MSG_PROBE, SEND_SHUTDOWN } from '../../uapi/socket.ts';
-import { alloc_skb, kfree_skb } from '../core/skbuff.ts';
+import { IPSTATS_MIB_OUTDISCARDS } from '../../uapi/snmp.ts';
+import { MSG_CONFIRM, MSG_DONTWAIT, MSG_MORE, MSG_PROBE, SEND_SHUTDOWN, SOCK_RAW } from '../../uapi/socket.ts';
+import { alloc_skb, kfree_skb, truesizeFor } from '../core/skbuff.ts';
 import { copyFromUser, skb_copy_and_csum_bits } from '../core/skbuff_bits.ts';
 import { pskb_trim } from '../core/skbuff_reshape.ts';
 import { alloc_skb_with_frags } from '../core/skbuff_with_frags.ts';
@@ -65,10 +67,12 @@ import { skb_set_dst_pending_confirm } from '../core/sock_dst.ts';
 import { skb_set_owner_w, sock_wfree } from '../core/sock_owner.ts';
 import { ip_select_ident_segs } from './ip_output_ident.ts';
 import { ip_send_skb } from './ip_output_xmit.ts';
-import { ip_local_error } from './ip_sockglue.ts';
+import { ip_local_error } from './ip_sockglue_error.ts';
 import { ip_route_output_flow } from './route.ts';
 
 const IP_HLEN = 20;
+/** Largest piece in one part: four pages, less what every buffer needs. */
+const SKB_MAX_ALLOC = 16384 - 320;
 
 /** Takes a user's data, and its sum if no device will make it: the getfrag of who sends messages. */
 export function ip_generic_getfrag(from: unknown, to: number, _offset: number, len: number, odd: number, skb: sk_buff): number {
@@ -154,6 +158,7 @@ function __ip_append_data(
       const copy = Math.min(room, length);
       const odd = skb.len;
       if (getfrag(from, skb_put(skb, copy), offset, copy, odd, skb) < 0) return giveUp(sk, cork, length, -EFAULT, hold_tskey);
+      if (appendsPages(rt)) chargeAppended(sk, skb, copy);
       offset += copy;
       length -= copy;
       continue;
@@ -179,6 +184,7 @@ function __ip_append_data(
 
 function giveUp(sk: sock, cork: inet_cork, length: number, err: number, hold_tskey: boolean): number {
   cork.length -= length;
+  IP_INC_STATS(sock_net(sk), IPSTATS_MIB_OUTDISCARDS);
   if (hold_tskey) sk.sk_tskey--;
   return err;
 }
@@ -202,8 +208,10 @@ function newPiece(
   let datalen = length + fraggap;
   if (datalen > mtu - IP_HLEN) datalen = maxfraglen - IP_HLEN;
   const fraglen = datalen + IP_HLEN;
-  const size = ((flags & MSG_MORE) !== 0 ? mtu : fraglen) + hh_len + 15;
-  const skb = transhdrlen !== 0 ? allocFirst(sk, size, (flags & MSG_DONTWAIT) !== 0) : allocMore(sk, size);
+  const held = fraglen + hh_len + 15;
+  const size = (flags & MSG_MORE) !== 0 ? mtu + hh_len + 15 : held;
+  const truesize = appendsPages(rt) ? pieceTruesize(held, fraglen - IP_HLEN - transhdrlen) : truesizeFor(size);
+  const skb = transhdrlen !== 0 ? allocFirst(sk, size, truesize) : allocMore(sk, size, truesize);
   if (typeof skb === 'number') return skb;
   skb.ip_summed = csummode;
   skb.csum = 0;
@@ -219,8 +227,8 @@ function newPiece(
   return skb;
 }
 
-/** sock_alloc_send_skb() for who cannot sleep: -EAGAIN when the send buffer is full. */
-function allocFirst(sk: sock, size: number, _noblock: boolean): sk_buff | number {
+/** sock_alloc_send_skb() for who cannot sleep: -EAGAIN when the send buffer is full. It pays for `truesize`. */
+function allocFirst(sk: sock, size: number, truesize: number): sk_buff | number {
   const err = sock_error(sk);
   if (err !== 0) return err;
   if ((sk.sk_shutdown & SEND_SHUTDOWN) !== 0) return -EPIPE;
@@ -230,13 +238,29 @@ function allocFirst(sk: sock, size: number, _noblock: boolean): sk_buff | number
   }
   const skb = alloc_skb_with_frags(size, 0, PAGE_FRAG_ORDER, sk.sk_allocation);
   if (skb === null) return -ENOBUFS;
+  skb.truesize = truesize;
   skb_set_owner_w(skb, sk);
   return skb;
 }
 
 /** Further pieces may exceed the buffer, up to twice its size, rather than leave a datagram half done. */
-function allocMore(sk: sock, size: number): sk_buff | number {
-  return (sk_wmem_alloc_get(sk) <= 2 * sk.sk_sndbuf ? alloc_skb(size, sk.sk_allocation) : null) ?? -ENOBUFS;
+function allocMore(sk: sock, size: number, truesize: number): sk_buff | number {
+  const skb = sk_wmem_alloc_get(sk) <= 2 * sk.sk_sndbuf ? alloc_skb(size, sk.sk_allocation) : null;
+  if (skb === null) return -ENOBUFS;
+  skb.truesize = truesize;
+  return skb;
+}
+
+/** With a device that gathers, the payload of large pieces would be in pages. */
+const pieceTruesize = (held: number, payload: number): number =>
+  held < SKB_MAX_ALLOC ? truesizeFor(held) : truesizeFor(held - payload) + payload;
+
+/** With a device that gathers, what is appended goes to pages, and is paid for as it comes; the room that is kept for it here is not. */
+const appendsPages = (rt: rtable): boolean => (rt.dev.features & NETIF_F_SG) !== 0;
+
+function chargeAppended(sk: sock, skb: sk_buff, bytes: number): void {
+  skb.truesize += bytes;
+  sk.sk_wmem_alloc += bytes;
 }
 
 /** What the piece before holds beyond its last whole 8 bytes goes to the front, then the user's data. Returns how many of these. */
@@ -284,9 +308,14 @@ export function __ip_make_skb(sk: sock, fl4: flowi4, queue: sk_buff_head, cork: 
   skb.tstamp = cork.transmit_time;
   cork.dst = null;
   skb_dst_set(skb, rt);
-  if (sk.sk_protocol === IPPROTO_ICMP) icmp_out_count(sock_net(sk), icmp_hdr(skb).type);
+  if (sk.sk_protocol === IPPROTO_ICMP) icmp_out_count(sock_net(sk), icmpTypeOf(sk, skb, fl4));
   ip_cork_release(cork);
   return skb;
+}
+
+/** Raw sockets (such as the host's own for ICMP) say in the flow what they send; answers to timestamp requests do not, and count as type 0. */
+function icmpTypeOf(sk: sock, skb: sk_buff, fl4: flowi4): number {
+  return sk.sk_type === SOCK_RAW ? fl4.fl4_icmp_type : icmp_hdr(skb).type;
 }
 
 function joinPieces(skb: sk_buff, queue: sk_buff_head): void {

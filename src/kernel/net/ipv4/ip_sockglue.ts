@@ -1,29 +1,19 @@
 /**
  * net/ipv4/ip_sockglue.c: what sockets see of IP: the IP_* options (`ip_setsockopt`, `ip_getsockopt`), control messages (`ip_cmsg_send`,
- * `ip_cmsg_recv`) and the queue of errors (`ip_icmp_error`, `ip_local_error` → `ip_recv_error`).
+ * `ip_cmsg_recv`). The queue of errors is in ip_sockglue_error.ts.
  */
-import { SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_LOCAL, sock_exterr_skb } from '../../include/linux/errqueue.ts';
-import {
-  type sk_buff,
-  skb_network_header,
-  skb_pull,
-  skb_put,
-  skb_reset_network_header,
-  skb_reset_transport_header,
-} from '../../include/linux/skbuff.ts';
-import { GFP_ATOMIC } from '../../include/linux/types.ts';
+import { type sk_buff, skb_network_header } from '../../include/linux/skbuff.ts';
+import { bytesOf, intOf } from '../../include/linux/sockptr.ts';
 import { dst_mtu, skb_dst_drop } from '../../include/net/dst.ts';
 import { inet_sk, type inet_sock } from '../../include/net/inet_sock.ts';
 import type { ipcm_cookie } from '../../include/net/ip.ts';
-import { __sk_dst_get, type msghdr, SOCK_TXTIME, type sock, sock_flag, sock_net } from '../../include/net/sock.ts';
-import { EAGAIN, EINVAL, ENOPROTOOPT, ENOTCONN, EOPNOTSUPP } from '../../uapi/errno.ts';
+import { __sk_dst_get, type msghdr, type sock, sock_net } from '../../include/net/sock.ts';
+import { EADDRNOTAVAIL, EINVAL, ENOPROTOOPT, ENOTCONN, EOPNOTSUPP } from '../../uapi/errno.ts';
 import * as ip from '../../uapi/in.ts';
-import { AF_INET, MSG_ERRQUEUE, MSG_TRUNC, SCM_TXTIME, SOCK_RAW, SOCK_STREAM, SOL_IP, SOL_SOCKET } from '../../uapi/socket.ts';
-import { skb_copy_datagram_msg } from '../core/datagram.ts';
-import { alloc_skb, consume_skb, kfree_skb } from '../core/skbuff.ts';
-import { skb_clone } from '../core/skbuff_clone.ts';
-import { sock_dequeue_err_skb, sock_queue_err_skb } from '../core/skbuff_errqueue.ts';
-import { __sock_cmsg_send, sock_recv_timestamp } from '../core/sock_cmsg.ts';
+import { AF_INET, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM, SOL_IP } from '../../uapi/socket.ts';
+import { kfree_skb } from '../core/skbuff.ts';
+import { sock_dequeue_err_skb } from '../core/skbuff_errqueue.ts';
+import { sock_cmsg_send } from '../core/sock_cmsg.ts';
 import { sk_dst_reset } from '../core/sock_dst.ts';
 
 /** Bits of inet_sock.cmsg_flags: what a receiver wants to be told. */
@@ -31,7 +21,11 @@ export const IP_CMSG_PKTINFO = 1 << 0;
 export const IP_CMSG_TTL = 1 << 1;
 export const IP_CMSG_TOS = 1 << 2;
 export const IP_CMSG_RECVOPTS = 1 << 3;
-export const IP_CMSG_CHECKSUM = 1 << 6;
+export const IP_CMSG_RETOPTS = 1 << 4;
+export const IP_CMSG_PASSSEC = 1 << 5;
+export const IP_CMSG_ORIGDSTADDR = 1 << 6;
+export const IP_CMSG_CHECKSUM = 1 << 7;
+export const IP_CMSG_RECVFRAGSIZE = 1 << 8;
 
 const IPTOS_TOS_MASK = 0x1e;
 const INET_ECN_MASK = 3;
@@ -41,10 +35,28 @@ const INET_ECN_MASK = 3;
 export function ip_setsockopt(sk: sock, level: number, optname: number, value: unknown): number {
   if (level !== SOL_IP) return -ENOPROTOOPT;
   if (optname === ip.IP_LOCAL_PORT_RANGE) return setPortRange(inet_sk(sk), value);
-  return typeof value === 'number' ? do_ip_setsockopt(sk, optname, value) : -EINVAL;
+  const val = intOrByteOf(value);
+  if (val === null || (value instanceof Uint8Array && value.length === 0 && notEmpty.has(optname))) return -EINVAL;
+  return do_ip_setsockopt(sk, optname, val, value);
 }
 
-function do_ip_setsockopt(sk: sock, optname: number, val: number): number {
+/** Options that want a value; to the others nothing means 0. */
+const notEmpty: ReadonlySet<number> = new Set([
+  ip.IP_FREEBIND,
+  ip.IP_TRANSPARENT,
+  ip.IP_MINTTL,
+  ip.IP_MULTICAST_TTL,
+  ip.IP_MULTICAST_LOOP,
+  ip.IP_MULTICAST_ALL,
+]);
+
+/** IP's options may be given as a single octet. */
+function intOrByteOf(value: unknown): number | null {
+  if (value instanceof Uint8Array && value.length < 4) return value[0] ?? 0;
+  return intOf(value);
+}
+
+function do_ip_setsockopt(sk: sock, optname: number, val: number, value: unknown): number {
   const inet = inet_sk(sk);
   const wanted = cmsgOptions.get(optname);
   if (wanted !== undefined) {
@@ -70,6 +82,22 @@ function do_ip_setsockopt(sk: sock, optname: number, val: number): number {
       if (sk.sk_type === SOCK_STREAM || val < -1 || val > 255) return -EINVAL;
       inet.mc_ttl = val === -1 ? 1 : val;
       return 0;
+    case ip.IP_RECVFRAGSIZE:
+      if (sk.sk_type !== SOCK_RAW && sk.sk_type !== SOCK_DGRAM) return -EINVAL;
+      inet.cmsg_flags = val !== 0 ? inet.cmsg_flags | IP_CMSG_RECVFRAGSIZE : inet.cmsg_flags & ~IP_CMSG_RECVFRAGSIZE;
+      return 0;
+    case ip.IP_RECVERR_RFC4884:
+      if (val < 0 || val > 1) return -EINVAL;
+      inet.recverr_rfc4884 = val !== 0;
+      return 0;
+    case ip.IP_MULTICAST_ALL:
+      if (val < 0 || val > 1) return -EINVAL;
+      inet.mc_all = val !== 0;
+      return 0;
+    case ip.IP_UNICAST_IF:
+      return setUnicastIf(sk, value);
+    case ip.IP_MULTICAST_IF:
+      return setMulticastIf(sk, value);
     case ip.IP_MINTTL:
       if (val < 0 || val > 255) return -EINVAL;
       inet.min_ttl = val;
@@ -79,11 +107,43 @@ function do_ip_setsockopt(sk: sock, optname: number, val: number): number {
   }
 }
 
+/** An interface's number in network order, 0 for none. */
+function setUnicastIf(sk: sock, value: unknown): number {
+  const bytes = bytesOf(value);
+  if (bytes === null || bytes.length !== 4) return -EINVAL;
+  const ifindex = new DataView(bytes.buffer, bytes.byteOffset).getInt32(0);
+  if (ifindex !== 0 && !sock_net(sk).dev_base.some((dev) => dev.ifindex === ifindex)) return -EADDRNOTAVAIL;
+  inet_sk(sk).uc_index = ifindex;
+  return 0;
+}
+
+/** struct in_addr, or ip_mreq (group, interface's address), or ip_mreqn (… and number): from which interface multicasts go. */
+function setMulticastIf(sk: sock, value: unknown): number {
+  if (sk.sk_type === SOCK_STREAM) return -EINVAL;
+  const bytes = bytesOf(value);
+  if (bytes === null || bytes.length < 4) return -EINVAL;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const address = view.getUint32(bytes.length >= 8 ? 4 : 0);
+  const ifindex = bytes.length >= 12 ? view.getInt32(8, true) : 0;
+  const inet = inet_sk(sk);
+  const { dev_base } = sock_net(sk);
+  const dev = dev_base.find((one) =>
+    ifindex !== 0 ? one.ifindex === ifindex : one.ip_ptr?.ifa_list.some(({ ifa_local }) => ifa_local === address),
+  );
+  if (dev === undefined && (ifindex !== 0 || address !== 0)) return -EADDRNOTAVAIL;
+  inet.mc_index = dev?.ifindex ?? 0;
+  inet.mc_addr = address;
+  return 0;
+}
+
 const cmsgOptions = new Map<number, number>([
   [ip.IP_PKTINFO, IP_CMSG_PKTINFO],
   [ip.IP_RECVTTL, IP_CMSG_TTL],
   [ip.IP_RECVTOS, IP_CMSG_TOS],
   [ip.IP_RECVOPTS, IP_CMSG_RECVOPTS],
+  [ip.IP_RETOPTS, IP_CMSG_RETOPTS],
+  [ip.IP_PASSSEC, IP_CMSG_PASSSEC],
+  [ip.IP_RECVORIGDSTADDR, IP_CMSG_ORIGDSTADDR],
   [ip.IP_CHECKSUM, IP_CMSG_CHECKSUM],
 ]);
 
@@ -97,6 +157,9 @@ function setFlag(inet: inet_sock, optname: number, on: boolean): number {
       return 0;
     case ip.IP_BIND_ADDRESS_NO_PORT:
       inet.bind_address_no_port = on;
+      return 0;
+    case ip.IP_MULTICAST_LOOP:
+      inet.mc_loop = on;
       return 0;
     case ip.IP_NODEFRAG:
       if (inet.sk_type !== SOCK_RAW) return -ENOPROTOOPT;
@@ -137,9 +200,12 @@ function ip_sock_set_recverr(inet: inet_sock, on: boolean): number {
   return 0;
 }
 
+/** [lowest, highest], or both in a u32: the highest in its upper half. 0 stands for the host's own limit. */
 function setPortRange(inet: inet_sock, value: unknown): number {
-  if (!Array.isArray(value)) return -EINVAL;
-  const [low, high] = value as [number, number];
+  const both = Array.isArray(value) ? ((value[1] as number) << 16) | (value[0] as number) : intOf(value);
+  if (both === null) return -EINVAL;
+  const low = both & 0xffff;
+  const high = both >>> 16;
   if (low !== 0 && high !== 0 && low > high) return -EINVAL;
   inet.local_port_range = low === 0 && high === 0 ? null : [low, high];
   return 0;
@@ -177,10 +243,28 @@ export function ip_getsockopt(sk: sock, level: number, optname: number): unknown
       return inet.nodefrag ? 1 : 0;
     case ip.IP_LOCAL_PORT_RANGE:
       return inet.local_port_range ?? [0, 0];
+    case ip.IP_RECVFRAGSIZE:
+      return (inet.cmsg_flags & IP_CMSG_RECVFRAGSIZE) !== 0 ? 1 : 0;
+    case ip.IP_RECVERR_RFC4884:
+      return inet.recverr_rfc4884 ? 1 : 0;
+    case ip.IP_MULTICAST_LOOP:
+      return inet.mc_loop ? 1 : 0;
+    case ip.IP_MULTICAST_ALL:
+      return inet.mc_all ? 1 : 0;
+    // In network order, as they were set.
+    case ip.IP_UNICAST_IF:
+      return swab32(inet.uc_index);
+    case ip.IP_MULTICAST_IF:
+      return swab32(inet.mc_addr);
+    // For all but raw sockets that is the port.
+    case ip.IP_PROTOCOL:
+      return inet.skc_num;
     default:
       return -ENOPROTOOPT;
   }
 }
+
+const swab32 = (value: number): number => (value << 24) | ((value & 0xff00) << 8) | ((value >>> 8) & 0xff00) | (value >>> 24);
 
 function mtuOfRoute(sk: sock): number {
   const dst = __sk_dst_get(sk);
@@ -202,31 +286,32 @@ export function ipcm_init_sk(ipcm: ipcm_cookie, inet: inet_sock): void {
   ipcm.protocol = inet.skc_num;
 }
 
-/** Reads what a send asks for. */
-export function ip_cmsg_send(sk: sock, msg: msghdr, ipc: ipcm_cookie): number {
-  const tsflags = __sock_cmsg_send(msg, ipc.tsflags);
-  if (tsflags < 0) return tsflags;
-  ipc.tsflags = tsflags;
-  for (const cmsg of msg.msg_control) {
-    let err = -EINVAL;
-    if (cmsg.cmsg_level === SOL_IP) err = ipControl(cmsg.cmsg_type, cmsg.data, ipc);
-    else if (cmsg.cmsg_level === SOL_SOCKET) err = cmsg.cmsg_type === SCM_TXTIME ? takeTxtime(sk, cmsg.data, ipc) : 0;
-    if (err < 0) return err;
+/** IP_MULTICAST_IF and IP_UNICAST_IF: the interface for a destination, unless the send has named one. */
+export function ipcmInterface(ipc: ipcm_cookie, inet: inet_sock, daddr: number): void {
+  if (ipc.oif !== 0) return;
+  if (!ip.ipv4_is_multicast(daddr)) {
+    ipc.oif = inet.uc_index;
+    return;
   }
-  return 0;
+  ipc.oif = inet.mc_index;
+  if (ipc.addr === 0) ipc.addr = inet.mc_addr;
 }
 
-/** When the packet shall leave, ns of the clock that SO_TXTIME named; fq keeps to it. */
-function takeTxtime(sk: sock, data: unknown, ipc: ipcm_cookie): number {
-  if (!sock_flag(sk, SOCK_TXTIME) || typeof data !== 'number') return -EINVAL;
-  ipc.transmit_time = data;
-  return 0;
+/** Reads what a send asks for. */
+export function ip_cmsg_send(sk: sock, msg: msghdr, ipc: ipcm_cookie): number {
+  for (const { cmsg_level, cmsg_type, data } of msg.msg_control) {
+    if (cmsg_level !== SOL_IP) continue;
+    const err = ipControl(cmsg_type, data, ipc);
+    if (err < 0) return err;
+  }
+  return sock_cmsg_send(sk, msg, ipc);
 }
 
 function ipControl(type: number, data: unknown, ipc: ipcm_cookie): number {
   switch (type) {
     case ip.IP_PKTINFO: {
       const info = data as ip.in_pktinfo;
+      if (typeof info !== 'object' || info instanceof Uint8Array) return -EINVAL;
       if (info.ipi_ifindex !== 0) ipc.oif = info.ipi_ifindex;
       ipc.addr = info.ipi_spec_dst;
       return 0;
@@ -254,86 +339,33 @@ export function ipv4_pktinfo_prepare(_sk: sock, skb: sk_buff): void {
 export function ip_cmsg_recv(msg: msghdr, sk: sock, skb: sk_buff): void {
   const flags = inet_sk(sk).cmsg_flags;
   const iph = new ip.iphdr(skb.mem.view, skb_network_header(skb));
-  if ((flags & IP_CMSG_PKTINFO) !== 0)
-    put(msg, ip.IP_PKTINFO, { ipi_ifindex: skb.skb_iif, ipi_spec_dst: iph.daddr, ipi_addr: iph.daddr } satisfies ip.in_pktinfo);
-  if ((flags & IP_CMSG_TTL) !== 0) put(msg, ip.IP_TTL, iph.ttl);
-  if ((flags & IP_CMSG_TOS) !== 0) put(msg, ip.IP_TOS, iph.tos);
+  if ((flags & IP_CMSG_PKTINFO) !== 0) putIpControl(msg, ip.IP_PKTINFO, pktinfoOf(skb, iph.daddr));
+  if ((flags & IP_CMSG_TTL) !== 0) putIpControl(msg, ip.IP_TTL, iph.ttl);
+  if ((flags & IP_CMSG_TOS) !== 0) putIpControl(msg, ip.IP_TOS, iph.tos);
+  if ((flags & IP_CMSG_RECVOPTS) !== 0 && skb.ip_opt_len !== 0) putIpControl(msg, ip.IP_RECVOPTS, receivedOptions(skb));
+  if ((flags & IP_CMSG_ORIGDSTADDR) !== 0) ip_cmsg_recv_dstaddr(msg, skb, iph.daddr);
+  if ((flags & IP_CMSG_RECVFRAGSIZE) !== 0 && skb.ip_frag_max_size !== 0) putIpControl(msg, ip.IP_RECVFRAGSIZE, skb.ip_frag_max_size);
 }
 
-function put(msg: msghdr, cmsg_type: number, data: unknown): void {
+/** Errors are queued without looking up which of the host's addresses they are for. */
+const pktinfoOf = (skb: sk_buff, daddr: number): ip.in_pktinfo => ({
+  ipi_ifindex: skb.skb_iif,
+  ipi_spec_dst: skb.exterr === null ? daddr : 0,
+  ipi_addr: daddr,
+});
+
+function receivedOptions(skb: sk_buff): Uint8Array {
+  const at = skb_network_header(skb) + ip.iphdr.size;
+  return skb.mem.u8.slice(at, at + skb.ip_opt_len);
+}
+
+/** Where it was sent to, before anything translated it; the port is that of UDP's header, whatever the protocol. */
+function ip_cmsg_recv_dstaddr(msg: msghdr, skb: sk_buff, daddr: number): void {
+  if (skb.transport_header + 4 > skb.tail) return;
+  const sin_port = skb.mem.view.getUint16(skb.transport_header + 2);
+  putIpControl(msg, ip.IP_RECVORIGDSTADDR, { sin_family: AF_INET, sin_port, sin_addr: daddr } satisfies ip.sockaddr_in);
+}
+
+export function putIpControl(msg: msghdr, cmsg_type: number, data: unknown): void {
   msg.msg_control.push({ cmsg_level: SOL_IP, cmsg_type, data });
-}
-
-/* Errors */
-
-/** Keeps an ICMP error with the payload of the packet that caused it (from `payload` on, an offset in the skb's memory). */
-export function ip_icmp_error(sk: sock, skb: sk_buff, err: number, port: number, info: number, payload: number): void {
-  const copy = skb_clone(skb, GFP_ATOMIC);
-  if (copy === null) return;
-  const error = new sock_exterr_skb();
-  error.ee_errno = err;
-  error.ee_origin = SO_EE_ORIGIN_ICMP;
-  error.ee_type = skb.mem.u8[skb.transport_header]!;
-  error.ee_code = skb.mem.u8[skb.transport_header + 1]!;
-  error.ee_info = info;
-  error.port = port;
-  error.offender = new ip.iphdr(skb.mem.view, skb_network_header(skb)).saddr;
-  // The inner header begins where the error's skb does now.
-  error.addr_offset = skb.data + 16 - skb_network_header(skb);
-  copy.exterr = error;
-  queueError(sk, copy, payload - copy.data);
-}
-
-function queueError(sk: sock, skb: sk_buff, headers: number): void {
-  if (headers < skb.len - skb.data_len || headers === skb.len) {
-    skb_pull(skb, headers);
-    skb_reset_transport_header(skb);
-    if (sock_queue_err_skb(sk, skb) === 0) return;
-  }
-  kfree_skb(skb, 'ip_icmp_error');
-}
-
-/** An error of this host's own (EMSGSIZE) about a packet that was not sent to daddr:port. */
-export function ip_local_error(sk: sock, err: number, daddr: number, port: number, info: number): void {
-  if (!inet_sk(sk).recverr) return;
-  const skb = alloc_skb(20, GFP_ATOMIC);
-  if (skb === null) return;
-  skb_reset_network_header(skb);
-  const at = skb_put(skb, 20);
-  new ip.iphdr(skb.mem.view, at).daddr = daddr;
-  const error = new sock_exterr_skb();
-  error.ee_errno = err;
-  error.ee_origin = SO_EE_ORIGIN_LOCAL;
-  error.ee_info = info;
-  error.port = port;
-  error.addr_offset = 16;
-  skb.exterr = error;
-  queueError(sk, skb, 20);
-}
-
-/** recvmsg(MSG_ERRQUEUE): the packet, and what happened to it as a control message IP_RECVERR. */
-export function ip_recv_error(sk: sock, msg: msghdr): number {
-  const skb = sock_dequeue_err_skb(sk);
-  if (skb === null) return -EAGAIN;
-  const copied = Math.min(skb.len, msg.size);
-  if (copied < skb.len) msg.msg_flags |= MSG_TRUNC;
-  const err = skb_copy_datagram_msg(skb, 0, msg, copied);
-  if (err !== 0) {
-    kfree_skb(skb, 'ip_recv_error');
-    return err;
-  }
-  sock_recv_timestamp(msg, sk, skb);
-  reportError(sk, skb, skb.exterr!, msg);
-  msg.msg_flags |= MSG_ERRQUEUE;
-  consume_skb(skb, 'ip_recv_error');
-  return copied;
-}
-
-function reportError(_sk: sock, skb: sk_buff, error: sock_exterr_skb, msg: msghdr): void {
-  if (msg.msg_name !== null && error.addr_offset > 0) {
-    msg.msg_name.sin_family = AF_INET;
-    msg.msg_name.sin_port = error.port;
-    msg.msg_name.sin_addr = skb.mem.view.getUint32(skb_network_header(skb) + error.addr_offset);
-  }
-  put(msg, ip.IP_RECVERR, error);
 }

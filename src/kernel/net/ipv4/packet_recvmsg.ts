@@ -9,7 +9,8 @@ import { AF_INET, MSG_ERRQUEUE, MSG_OOB, MSG_TRUNC } from '../../uapi/socket.ts'
 import { skb_copy_datagram_msg } from '../core/datagram.ts';
 import { skb_free_datagram, skb_recv_datagram } from '../core/datagram_recv.ts';
 import { sock_recv_cmsgs } from '../core/sock_cmsg.ts';
-import { ip_cmsg_recv, ip_recv_error } from './ip_sockglue.ts';
+import { ip_cmsg_recv } from './ip_sockglue.ts';
+import { ip_recv_error } from './ip_sockglue_error.ts';
 
 /** The bytes copied, with MSG_TRUNC in `flags` those that the packet has; or a negative errno. */
 export function* packetRecvmsg(sk: sock, msg: msghdr, flags: number): Sleeping<number> {

@@ -10,11 +10,12 @@ import { dst_release } from '../../include/net/dst.ts';
 import { icmp_err_convert } from '../../include/net/icmp.ts';
 import { flowi4, inet_sk, inet_sock } from '../../include/net/inet_sock.ts';
 import { ipcm_cookie } from '../../include/net/ip.ts';
+import { RTN_BROADCAST, RTN_MULTICAST } from '../../include/net/ip_fib.ts';
 import type { net } from '../../include/net/net_namespace.ts';
 import { flowi4_init_output, RTCF_BROADCAST } from '../../include/net/route.ts';
 import { type msghdr, type proto, SOCK_BROADCAST, type sock, sock_flag, sock_net } from '../../include/net/sock.ts';
 import { csum_fold } from '../../lib/checksum.ts';
-import { EACCES, EAFNOSUPPORT, EDESTADDRREQ, EHOSTUNREACH, EINVAL, EMSGSIZE, EOPNOTSUPP, EPROTO } from '../../uapi/errno.ts';
+import { EACCES, EADDRNOTAVAIL, EAFNOSUPPORT, EDESTADDRREQ, EHOSTUNREACH, EINVAL, EMSGSIZE, EOPNOTSUPP, EPROTO } from '../../uapi/errno.ts';
 import {
   ICMP_DEST_UNREACH,
   ICMP_ECHO,
@@ -25,6 +26,7 @@ import {
   IP_PMTUDISC_DONT,
   icmphdr,
   iphdr,
+  type sockaddr_in,
 } from '../../uapi/in.ts';
 import { AF_INET, AF_UNSPEC, MSG_DONTWAIT, MSG_OOB, MSG_TRUNC } from '../../uapi/socket.ts';
 import { TCP_ESTABLISHED } from '../../uapi/tcp.ts';
@@ -35,9 +37,12 @@ import { sk_error_report } from '../core/sock_callbacks.ts';
 import { sk_common_release, sock_prot_inuse_add } from '../core/sock_life.ts';
 import { lock_sock, release_sock } from '../core/sock_lock.ts';
 import { sock_queue_rcv_skb, waitForSendRoom } from '../core/sock_queue.ts';
+import { __inet_bind } from './af_inet.ts';
 import { ip4_datagram_connect, ip4_datagram_release_cb } from './datagram.ts';
+import { inet_addr_type_table } from './fib_frontend.ts';
 import { ip_append_data, ip_flush_pending_frames, ip_generic_getfrag, ip_push_pending_frames } from './ip_output.ts';
-import { ip_cmsg_send, ip_getsockopt, ip_icmp_error, ip_setsockopt, ipcm_init_sk, ipv4_pktinfo_prepare } from './ip_sockglue.ts';
+import { ip_cmsg_send, ip_getsockopt, ip_setsockopt, ipcm_init_sk, ipcmInterface, ipv4_pktinfo_prepare } from './ip_sockglue.ts';
+import { ip_icmp_error } from './ip_sockglue_error.ts';
 import { packetRecvmsg } from './packet_recvmsg.ts';
 import { inet_sk_flowi_flags, ip_route_output_flow, ip_sock_rt_scope, ipv4_sk_redirect, ipv4_sk_update_pmtu } from './route.ts';
 import { __udp_disconnect } from './udp.ts';
@@ -75,6 +80,13 @@ function freeIdent(sk: sock, table: Map<number, sock>): number {
     if (!table.has(ident)) return ident;
   }
   return 0;
+}
+
+/** Only an address of the host's own, or none. */
+function ping_bind(sk: sock, addr: sockaddr_in): number {
+  const type = inet_addr_type_table(sock_net(sk), addr.sin_addr, 0);
+  if (addr.sin_family === AF_INET && (type === RTN_MULTICAST || type === RTN_BROADCAST) && addr.sin_addr !== 0) return -EADDRNOTAVAIL;
+  return __inet_bind(sk, addr);
 }
 
 function ping_unhash(sk: sock): void {
@@ -163,6 +175,7 @@ function* ping_v4_sendmsg(sk: sock, msg: msghdr): Sleeping<number> {
   ipcm_init_sk(ipc, inet);
   const bad = ip_cmsg_send(sk, msg, ipc);
   if (bad < 0) return bad;
+  ipcmInterface(ipc, inet, daddr);
   const fl4 = new flowi4();
   const tos = (ipc.tos !== -1 ? ipc.tos : inet.tos) & 0xfc;
   flowi4_init_output(fl4, ipc.oif, ipc.mark, tos, ip_sock_rt_scope(sk), sk.sk_protocol, inet_sk_flowi_flags(sk), daddr, ipc.addr, 0, 0);
@@ -240,6 +253,7 @@ export const ping_prot: proto = {
   name: 'PING',
   init: ping_init_sock,
   close: ping_close,
+  bind: ping_bind,
   connect: ip4_datagram_connect,
   disconnect: __udp_disconnect,
   setsockopt: ip_setsockopt,

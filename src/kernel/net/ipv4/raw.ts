@@ -12,6 +12,7 @@ import {
   skb_reserve,
   skb_reset_network_header,
 } from '../../include/linux/skbuff.ts';
+import { intOf } from '../../include/linux/sockptr.ts';
 import { GFP_ATOMIC } from '../../include/linux/types.ts';
 import { SKB_DROP_REASON_SOCKET_RCVBUFF } from '../../include/net/dropreason.ts';
 import { dst_mtu, dst_release, type rtable } from '../../include/net/dst.ts';
@@ -19,7 +20,7 @@ import { icmp_err_convert } from '../../include/net/icmp.ts';
 import { flowi4, inet_sk, inet_sock } from '../../include/net/inet_sock.ts';
 import { ip_send_check, ipcm_cookie } from '../../include/net/ip.ts';
 import { RTN_BROADCAST, RTN_MULTICAST } from '../../include/net/ip_fib.ts';
-import type { net } from '../../include/net/net_namespace.ts';
+import { IP_INC_STATS, type net } from '../../include/net/net_namespace.ts';
 import { flowi4_init_output, RTCF_BROADCAST } from '../../include/net/route.ts';
 import { type msghdr, type proto, SOCK_BROADCAST, sk_wmem_alloc_get, type sock, sock_flag, sock_net } from '../../include/net/sock.ts';
 import {
@@ -47,12 +48,14 @@ import {
   IP_PMTUDISC_DONT,
   IPPROTO_ICMP,
   IPPROTO_RAW,
+  icmphdr,
   iphdr,
   type sockaddr_in,
 } from '../../uapi/in.ts';
+import { IPSTATS_MIB_OUTDISCARDS } from '../../uapi/snmp.ts';
 import { AF_INET, AF_UNSPEC, MSG_DONTWAIT, MSG_MORE, MSG_OOB, SIOCINQ, SIOCOUTQ, SOL_RAW } from '../../uapi/socket.ts';
 import { TCP_CLOSE, TCP_ESTABLISHED } from '../../uapi/tcp.ts';
-import { kfree_skb_reason } from '../core/skbuff.ts';
+import { kfree_skb, kfree_skb_reason } from '../core/skbuff.ts';
 import { copyFromUser } from '../core/skbuff_bits.ts';
 import { skb_clone } from '../core/skbuff_clone.ts';
 import { sk_error_report } from '../core/sock_callbacks.ts';
@@ -65,7 +68,8 @@ import { inet_addr_valid_or_nonlocal } from './af_inet.ts';
 import { ip4_datagram_connect, ip4_datagram_release_cb } from './datagram.ts';
 import { inet_addr_type_table } from './fib_frontend.ts';
 import { ip_append_data, ip_flush_pending_frames, ip_local_out, ip_push_pending_frames } from './ip_output.ts';
-import { ip_cmsg_send, ip_getsockopt, ip_icmp_error, ip_setsockopt, ipcm_init_sk, ipv4_pktinfo_prepare } from './ip_sockglue.ts';
+import { ip_cmsg_send, ip_getsockopt, ip_setsockopt, ipcm_init_sk, ipcmInterface, ipv4_pktinfo_prepare } from './ip_sockglue.ts';
+import { ip_icmp_error } from './ip_sockglue_error.ts';
 import { packetRecvmsg } from './packet_recvmsg.ts';
 import {
   __ip_select_ident,
@@ -126,7 +130,9 @@ export function raw_local_deliver(skb: sk_buff, protocol: number): boolean {
   return delivered;
 }
 
+/** What is too short for an ICMP header is not delivered at all. */
 function icmp_filter(sk: sock, skb: sk_buff): boolean {
+  if (skb.len < icmphdr.size) return true;
   const type = skb.mem.u8[skb.data]!;
   return type < 32 && (raw_sk(sk).filter & (1 << type)) !== 0;
 }
@@ -175,6 +181,13 @@ function errorOf(inet: inet_sock, type: number, code: number): number {
   return converted.fatal ? -converted.errno : converted.errno;
 }
 
+/** Type and code of the message that is sent, for its route. */
+function raw_probe_proto_opt(fl4: flowi4, msg: msghdr): void {
+  if (msg.size < 2) return;
+  fl4.fl4_icmp_type = msg.data[msg.offset]!;
+  fl4.fl4_icmp_code = msg.data[msg.offset + 1]!;
+}
+
 function* raw_sendmsg(sk: sock, msg: msghdr): Sleeping<number> {
   const len = msg.size;
   const daddr = destination(sk, msg);
@@ -184,10 +197,12 @@ function* raw_sendmsg(sk: sock, msg: msghdr): Sleeping<number> {
   ipcm_init_sk(ipc, inet);
   const bad = ip_cmsg_send(sk, msg, ipc);
   if (bad < 0) return bad;
+  ipcmInterface(ipc, inet, daddr);
   const fl4 = new flowi4();
   const tos = (ipc.tos !== -1 ? ipc.tos : inet.tos) & 0xfc;
   const proto = inet.hdrincl ? IPPROTO_RAW : sk.sk_protocol;
   flowi4_init_output(fl4, ipc.oif, ipc.mark, tos, ip_sock_rt_scope(sk), proto, inet_sk_flowi_flags(sk), daddr, ipc.addr, 0, 0);
+  if (proto === IPPROTO_ICMP) raw_probe_proto_opt(fl4, msg);
   const rt = ip_route_output_flow(sock_net(sk), fl4, sk);
   if (typeof rt === 'number') return rt;
   if ((rt.rt_flags & RTCF_BROADCAST) !== 0 && !sock_flag(sk, SOCK_BROADCAST)) {
@@ -251,8 +266,13 @@ function* raw_send_hdrinc(sk: sock, fl4: flowi4, msg: msghdr, length: number, ip
   copyFromUser(msg, skb.mem.block, skb_put(skb, length), length);
   const iph = new iphdr(skb.mem.view, skb.data);
   const iphlen = (iph.version_ihl & 15) << 2;
+  if (iphlen < IP_HLEN || iphlen > length) {
+    IP_INC_STATS(sock_net(sk), IPSTATS_MIB_OUTDISCARDS);
+    kfree_skb(skb, 'raw_sendmsg');
+    return -EINVAL;
+  }
   skb.transport_header = skb.data + iphlen;
-  if (iphlen >= IP_HLEN && iphlen <= length) fillHeader(sk, iph, fl4, length);
+  fillHeader(sk, iph, fl4, length);
   const err = ip_local_out(sock_net(sk), sk, skb);
   return err > 0 ? 0 : err;
 }
@@ -287,8 +307,8 @@ function raw_setsockopt(sk: sock, level: number, optname: number, value: unknown
   if (level !== SOL_RAW) return ip_setsockopt(sk, level, optname, value);
   if (optname !== ICMP_FILTER) return -ENOPROTOOPT;
   if (sk.skc_num !== IPPROTO_ICMP) return -EOPNOTSUPP;
-  if (typeof value !== 'number') return -EINVAL;
-  raw_sk(sk).filter = value;
+  // struct icmp_filter: what is missing of it stays as it was.
+  raw_sk(sk).filter = intOf(value) ?? raw_sk(sk).filter;
   return 0;
 }
 

@@ -18,4 +18,5 @@ export * from './tcp_poll.ts';
 export * from './tcp_recvmsg.ts';
 export * from './tcp_sendmsg.ts';
 export * from './tcp_sockopt.ts';
+export * from './tcp_sockopt_get.ts';
 export * from './tcp_state.ts';

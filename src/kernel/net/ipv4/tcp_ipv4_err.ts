@@ -53,7 +53,7 @@ import { __sk_dst_check, sk_error_report, sock_put } from '../core/sock.ts';
 import { inet_csk_reqsk_queue_drop, inet_csk_update_pmtu } from './inet_connection_sock.ts';
 import { __inet_lookup_established } from './inet_hashtables.ts';
 import { inet_twsk_put } from './inet_timewait_sock.ts';
-import { ip_icmp_error } from './ip_sockglue.ts';
+import { ip_icmp_error } from './ip_sockglue_error.ts';
 import { tcp_simple_retransmit } from './tcp_input.ts';
 import { tcp_mstamp_refresh, tcp_sync_mss } from './tcp_output.ts';
 import { tcp_done_with_error, tcp_reset_xmit_timer } from './tcp_state.ts';

@@ -70,7 +70,7 @@ import { reportsStamp } from '../core/sock_cmsg.ts';
 import { __sk_flush_backlog, lock_sock, release_sock } from '../core/sock_lock.ts';
 import { sock_rfree } from '../core/sock_owner.ts';
 import { sk_wait_data } from '../core/sock_queue.ts';
-import { ip_recv_error } from './ip_sockglue.ts';
+import { ip_recv_error } from './ip_sockglue_error.ts';
 import { tcp_data_ready, tcp_rcv_space_adjust } from './tcp_input.ts';
 import { __tcp_select_window, tcp_send_ack } from './tcp_output.ts';
 

@@ -74,7 +74,7 @@ import {
 import { TCP_CLOSE, TCPF_CLOSE_WAIT, TCPF_ESTABLISHED } from '../../uapi/tcp.ts';
 import { msg_zerocopy_realloc, net_zcopy_put, net_zcopy_put_abort, skb_zcopy_set, type ubuf_info_msgzc } from '../core/msg_zerocopy.ts';
 import { skb_copy_to_page_nocache } from '../core/skbuff_bits.ts';
-import { __sock_cmsg_send, __sock_tx_timestamp } from '../core/sock_cmsg.ts';
+import { __sock_tx_timestamp, sock_cmsg_send, type sockcm_cookie } from '../core/sock_cmsg.ts';
 import { sk_page_frag, sk_page_frag_refill } from '../core/sock_frag.ts';
 import { lock_sock, release_sock, sk_flush_backlog } from '../core/sock_lock.ts';
 import { sk_mem_charge, sk_wmem_queued_add } from '../core/sock_mem.ts';
@@ -388,11 +388,17 @@ function* connectAndQueue(sk: sock, msg: msghdr, size: number, tsflags: number, 
   return yield* queueMessage(sk, msg, timeo, sizes);
 }
 
+/** The flags of SO_TIMESTAMPING for this message, or -EINVAL. */
+function askedStamps(sk: sock, msg: msghdr): number {
+  const sockc: sockcm_cookie = { tsflags: sk.sk_tsflags, mark: sk.sk_mark, priority: sk.sk_priority, transmit_time: 0 };
+  return sock_cmsg_send(sk, msg, sockc) || sockc.tsflags;
+}
+
 export function* tcp_sendmsg_locked(sk: sock, msg: msghdr): Sleeping<number> {
   const size = msg_data_left(msg);
   const flags = msg.msg_flags;
   const sizes = new sendSizes();
-  const tsflags = __sock_cmsg_send(msg, sk.sk_tsflags);
+  const tsflags = msg.msg_control.length === 0 ? sk.sk_tsflags : askedStamps(sk, msg);
   const zerocopy = (flags & MSG_ZEROCOPY) !== 0 && size > 0 && sock_flag(sk, SOCK_ZEROCOPY);
   if (zerocopy) sizes.uarg = msg_zerocopy_realloc(sk, size, tcp_write_queue_tail(sk)?.shinfo.destructor_arg ?? null);
   const uarg = sizes.uarg;

@@ -1,10 +1,11 @@
 /**
- * net/ipv4/tcp.c: TCP's socket options. `tcp_setsockopt` → `do_tcp_setsockopt`, `tcp_getsockopt` → `do_tcp_getsockopt`.
+ * net/ipv4/tcp.c: TCP's socket options. `tcp_setsockopt` → `do_tcp_setsockopt`; tcp_sockopt_get.ts has `tcp_getsockopt`.
  * Values are numbers; strings for names; Uint8Arrays for keys and saved headers; `tcp_info` for TCP_INFO.
  *
  * Simplified: TCP_REPAIR, TCP_ULP, TCP-AO and TCP_ZEROCOPY_RECEIVE are refused as by a kernel without them.
  */
-import { tcp_sk, type tcp_sock } from '../../include/linux/tcp.ts';
+import { intOf, nameOf } from '../../include/linux/sockptr.ts';
+import { tcp_sk } from '../../include/linux/tcp.ts';
 import { max, min } from '../../include/linux/types.ts';
 import {
   ICSK_ACK_PUSHED,
@@ -12,14 +13,10 @@ import {
   inet_csk_ack_scheduled,
   inet_csk_enter_pingpong_mode,
   inet_csk_exit_pingpong_mode,
-  inet_csk_in_pingpong_mode,
 } from '../../include/net/inet_sock.ts';
 import { SOCK_KEEPOPEN, type sock, sock_flag, sock_net } from '../../include/net/sock.ts';
 import {
-  keepalive_intvl_when,
-  keepalive_probes,
   keepalive_time_elapsed,
-  keepalive_time_when,
   MAX_TCP_KEEPCNT,
   MAX_TCP_KEEPIDLE,
   MAX_TCP_KEEPINTVL,
@@ -38,17 +35,13 @@ import {
   TCP_TIMEOUT_INIT,
   TCP_TIMEOUT_MIN,
   TFO_CLIENT_ENABLE,
-  tcp_clock_ts,
-  tcp_saved_syn_free,
-  u32add,
 } from '../../include/net/tcp.ts';
 import type { tcp_md5sig } from '../../include/net/tcp_md5sig.ts';
-import { HZ, jiffies_to_msecs, jiffies_to_usecs, msecs_to_jiffies, tcp_jiffies32, usecs_to_jiffies } from '../../kernel/time/timer.ts';
+import { HZ, msecs_to_jiffies, tcp_jiffies32, usecs_to_jiffies } from '../../kernel/time/timer.ts';
 import { minmax_reset } from '../../lib/win_minmax.ts';
-import { EINVAL, ENOPROTOOPT, EOPNOTSUPP, EPERM } from '../../uapi/errno.ts';
+import { EINVAL, ENOENT, ENOPROTOOPT, EOPNOTSUPP, EPERM } from '../../uapi/errno.ts';
 import { SOL_TCP } from '../../uapi/socket.ts';
 import {
-  TCP_CC_INFO,
   TCP_CLOSE,
   TCP_CONGESTION,
   TCP_CORK,
@@ -59,7 +52,6 @@ import {
   TCP_FASTOPEN_CONNECT,
   TCP_FASTOPEN_KEY,
   TCP_FASTOPEN_NO_COOKIE,
-  TCP_INFO,
   TCP_INQ,
   TCP_KEEPCNT,
   TCP_KEEPIDLE,
@@ -75,12 +67,12 @@ import {
   TCP_RTO_MAX_MS,
   TCP_RTO_MIN_US,
   TCP_SAVE_SYN,
-  TCP_SAVED_SYN,
   TCP_SYNCNT,
   TCP_THIN_DUPACK,
   TCP_THIN_LINEAR_TIMEOUTS,
   TCP_TIMESTAMP,
   TCP_TX_DELAY,
+  TCP_ULP,
   TCP_USER_TIMEOUT,
   TCP_WINDOW_CLAMP,
   TCPF_CLOSE,
@@ -89,8 +81,7 @@ import {
   TCPF_LISTEN,
 } from '../../uapi/tcp.ts';
 import { tcp_set_congestion_control } from './tcp_cong.ts';
-import { TCP_FASTOPEN_KEY_LENGTH, tcp_fastopen_get_ctx, tcp_fastopen_init_key_once, tcp_fastopen_reset_cipher } from './tcp_fastopen.ts';
-import { tcp_get_info, tcp_info } from './tcp_info.ts';
+import { TCP_FASTOPEN_KEY_LENGTH, tcp_fastopen_init_key_once, tcp_fastopen_reset_cipher } from './tcp_fastopen.ts';
 import { tcp_set_rto, tcp_update_pacing_rate } from './tcp_input_rtt.ts';
 import { md5sigOf, tcp_v4_parse_md5_keys } from './tcp_ipv4_md5.ts';
 import { tcp_push_pending_frames } from './tcp_output.ts';
@@ -99,10 +90,11 @@ import { tcp_set_window_clamp } from './tcp_state.ts';
 import { tcp_reset_keepalive_timer } from './tcp_timer.ts';
 
 const U32_MAX = 0xffff_ffff;
+const TCP_ULP_NAME_MAX = 16;
 /** TCP_TX_DELAY: µs that still fit into srtt_us, which is kept ×8. */
 const MAX_TX_DELAY = 2 ** (31 - 3);
 
-const inState = (sk: sock, states: number): boolean => ((1 << sk.skc_state) & states) !== 0;
+export const inState = (sk: sock, states: number): boolean => ((1 << sk.skc_state) & states) !== 0;
 const outside = (val: number, low: number, high: number): boolean => val < low || val > high;
 
 /** TCP_DEFER_ACCEPT is given in seconds and kept as the number of SYN-ACK retransmissions that take as long. */
@@ -192,9 +184,12 @@ function fastopen_queue_tune(sk: sock, backlog: number): void {
 /* setsockopt */
 
 function setName(sk: sock, value: unknown): number {
-  if (typeof value !== 'string' || value.length === 0) return -EINVAL;
-  return tcp_set_congestion_control(sk, value.slice(0, TCP_CA_NAME_MAX - 1), true, true);
+  if (!isName(value, TCP_CA_NAME_MAX)) return -EINVAL;
+  return tcp_set_congestion_control(sk, nameOf(value, TCP_CA_NAME_MAX - 1)!, true, true);
 }
+
+/** Something to be taken for a name: not nothing. */
+const isName = (value: unknown, room: number): boolean => nameOf(value, room - 1) !== null && (value as { length?: number }).length !== 0;
 
 function setFastopenKey(sk: sock, value: unknown): number {
   if (!(value instanceof Uint8Array)) return -EINVAL;
@@ -289,9 +284,12 @@ export function do_tcp_setsockopt(sk: sock, _level: number, optname: number, val
   if (optname === TCP_CONGESTION) return setName(sk, value);
   if (optname === TCP_FASTOPEN_KEY) return setFastopenKey(sk, value);
   if (optname === TCP_MD5SIG || optname === TCP_MD5SIG_EXT) return setMd5Key(sk, optname, value);
-  if (typeof value !== 'number') return -EINVAL;
-  const stored = setStored(sk, optname, value);
-  return stored !== UNHANDLED ? stored : setActive(sk, optname, value);
+  // No upper layer protocol (TLS, MPTCP) exists here.
+  if (optname === TCP_ULP) return isName(value, TCP_ULP_NAME_MAX) ? -ENOENT : -EINVAL;
+  const val = intOf(value);
+  if (val === null) return -EINVAL;
+  const stored = setStored(sk, optname, val);
+  return stored !== UNHANDLED ? stored : setActive(sk, optname, val);
 }
 
 function setActive(sk: sock, optname: number, val: number): number {
@@ -349,107 +347,4 @@ function setActive(sk: sock, optname: number, val: number): number {
 export function tcp_setsockopt(sk: sock, level: number, optname: number, value: unknown): number {
   if (level !== SOL_TCP) return inet_csk(sk).icsk_af_ops.setsockopt(sk, level, optname, value);
   return do_tcp_setsockopt(sk, level, optname, value);
-}
-
-/* getsockopt */
-
-/** The keys in use, one after the other: the current one, and the one before it. */
-const fastopenKeys = (sk: sock): Uint8Array => Uint8Array.from((tcp_fastopen_get_ctx(sk)?.raw ?? []).flatMap((key) => [...key]));
-
-/** Options with a value that is no number; undefined when it is none of these. */
-function getStructure(sk: sock, optname: number): unknown {
-  const tp = tcp_sk(sk);
-  switch (optname) {
-    case TCP_INFO: {
-      const info = new tcp_info();
-      tcp_get_info(sk, info);
-      return info;
-    }
-    case TCP_CC_INFO:
-      return tp.icsk_ca_ops.get_info?.(sk, U32_MAX) ?? null;
-    case TCP_CONGESTION:
-      return tp.icsk_ca_ops.name;
-    case TCP_FASTOPEN_KEY:
-      return fastopenKeys(sk);
-    case TCP_SAVED_SYN: {
-      const saved = tp.saved_syn;
-      tcp_saved_syn_free(tp);
-      return saved ?? new Uint8Array(0);
-    }
-    default:
-      return undefined;
-  }
-}
-
-function getNumber(sk: sock, tp: tcp_sock, optname: number): number {
-  const ipv4 = sock_net(sk).ipv4;
-  switch (optname) {
-    case TCP_MAXSEG:
-      return tp.rx_opt.user_mss !== 0 && inState(sk, TCPF_CLOSE | TCPF_LISTEN) ? tp.rx_opt.user_mss : tp.mss_cache;
-    case TCP_NODELAY:
-      return (tp.nonagle & TCP_NAGLE_OFF) !== 0 ? 1 : 0;
-    case TCP_CORK:
-      return (tp.nonagle & TCP_NAGLE_CORK) !== 0 ? 1 : 0;
-    case TCP_KEEPIDLE:
-      return Math.floor(keepalive_time_when(tp) / HZ());
-    case TCP_KEEPINTVL:
-      return Math.floor(keepalive_intvl_when(tp) / HZ());
-    case TCP_KEEPCNT:
-      return keepalive_probes(tp);
-    case TCP_SYNCNT:
-      return tp.icsk_syn_retries || ipv4.sysctl_tcp_syn_retries;
-    case TCP_LINGER2:
-      return tp.linger2 < 0 ? tp.linger2 : Math.floor((tp.linger2 || ipv4.sysctl_tcp_fin_timeout) / HZ());
-    case TCP_DEFER_ACCEPT:
-      return retrans_to_secs(tp.icsk_accept_queue.rskq_defer_accept, TCP_TIMEOUT_INIT() / HZ(), TCP_RTO_MAX() / HZ());
-    case TCP_WINDOW_CLAMP:
-      return tp.window_clamp;
-    case TCP_QUICKACK:
-      return inet_csk_in_pingpong_mode(sk) ? 0 : 1;
-    case TCP_THIN_LINEAR_TIMEOUTS:
-      return tp.thin_lto ? 1 : 0;
-    case TCP_THIN_DUPACK:
-    case TCP_REPAIR:
-      return 0;
-    case TCP_USER_TIMEOUT:
-      return tp.icsk_user_timeout;
-    case TCP_FASTOPEN:
-      return tp.icsk_accept_queue.fastopenq.max_qlen;
-    case TCP_FASTOPEN_CONNECT:
-      return tp.fastopen_connect ? 1 : 0;
-    case TCP_FASTOPEN_NO_COOKIE:
-      return tp.fastopen_no_cookie ? 1 : 0;
-    case TCP_TX_DELAY:
-      return tp.tcp_tx_delay;
-    case TCP_TIMESTAMP: {
-      // The lowest bit tells the clock's unit.
-      const clock = u32add(tcp_clock_ts(tp.tcp_usec_ts), tp.tsoffset);
-      return tp.tcp_usec_ts ? (clock | 1) >>> 0 : (clock & ~1) >>> 0;
-    }
-    case TCP_NOTSENT_LOWAT:
-      return tp.notsent_lowat;
-    case TCP_INQ:
-      return tp.recvmsg_inq ? 1 : 0;
-    case TCP_SAVE_SYN:
-      return tp.save_syn;
-    case TCP_RTO_MAX_MS:
-      return jiffies_to_msecs(tp.icsk_rto_max);
-    case TCP_RTO_MIN_US:
-      return jiffies_to_usecs(tp.icsk_rto_min);
-    case TCP_DELACK_MAX_US:
-      return jiffies_to_usecs(tp.icsk_delack_max);
-    default:
-      return -ENOPROTOOPT;
-  }
-}
-
-/** The option's value. A negative errno (in the range of errnos) means failure: TCP_LINGER2's -1 is the one negative value. */
-export function do_tcp_getsockopt(sk: sock, _level: number, optname: number): unknown {
-  const structure = getStructure(sk, optname);
-  return structure !== undefined ? structure : getNumber(sk, tcp_sk(sk), optname);
-}
-
-export function tcp_getsockopt(sk: sock, level: number, optname: number): unknown {
-  if (level !== SOL_TCP) return inet_csk(sk).icsk_af_ops.getsockopt(sk, level, optname);
-  return do_tcp_getsockopt(sk, level, optname);
 }

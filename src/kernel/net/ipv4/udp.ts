@@ -4,6 +4,7 @@
  */
 import type { Sleeping } from '../../include/linux/sched.ts';
 import { skb_queue_empty } from '../../include/linux/skbuff.ts';
+import { intOf } from '../../include/linux/sockptr.ts';
 import { UDP_CORK, UDP_GRO, UDP_SEGMENT, udp_sk } from '../../include/linux/udp.ts';
 import { inet_sk } from '../../include/net/inet_sock.ts';
 import type { net } from '../../include/net/net_namespace.ts';
@@ -98,20 +99,21 @@ function udp_tunnel_encap_enable(sk: sock): void {
 
 function udp_setsockopt(sk: sock, level: number, optname: number, value: unknown): number {
   if (level !== SOL_UDP) return ip_setsockopt(sk, level, optname, value);
-  if (typeof value !== 'number') return -EINVAL;
+  const val = intOf(value);
+  if (val === null) return -EINVAL;
   const up = udp_sk(sk);
   switch (optname) {
     case UDP_CORK:
-      up.corkflag = value !== 0;
+      up.corkflag = val !== 0;
       if (!up.corkflag && up.pending !== 0) udp_push_pending_frames(sk);
       return 0;
     case UDP_SEGMENT:
-      if (value < 0 || value > MAX_GSO_SIZE) return -EINVAL;
-      up.gso_size = value;
+      if (val < 0 || val > MAX_GSO_SIZE) return -EINVAL;
+      up.gso_size = val;
       return 0;
     case UDP_GRO:
-      if (value !== 0) udp_tunnel_encap_enable(sk);
-      up.gro_enabled = value !== 0;
+      if (val !== 0) udp_tunnel_encap_enable(sk);
+      up.gro_enabled = val !== 0;
       return 0;
     default:
       return -ENOPROTOOPT;

@@ -22,6 +22,7 @@ import { GFP_ATOMIC } from '../../include/linux/types.ts';
 import { udp_hdr, udp_sk } from '../../include/linux/udp.ts';
 import {
   SKB_DROP_REASON_NO_SOCKET,
+  SKB_DROP_REASON_NOT_SPECIFIED,
   SKB_DROP_REASON_PKT_TOO_SMALL,
   SKB_DROP_REASON_PROTO_MEM,
   SKB_DROP_REASON_SOCKET_RCVBUFF,
@@ -67,7 +68,8 @@ import { sk_error_report } from '../core/sock_callbacks.ts';
 import { __sk_mem_schedule } from '../core/sock_mem.ts';
 import { sk_incoming_cpu_update } from '../core/sock_owner.ts';
 import { sock_skb_set_dropcount } from '../core/sock_queue.ts';
-import { ip_icmp_error, ipv4_pktinfo_prepare } from './ip_sockglue.ts';
+import { ipv4_pktinfo_prepare } from './ip_sockglue.ts';
+import { ip_icmp_error } from './ip_sockglue_error.ts';
 import { ipv4_sk_redirect, ipv4_sk_update_pmtu } from './route.ts';
 import { __udp_is_mcast_sock, __udp4_lib_lookup, udpSocketsOfPort } from './udp_table.ts';
 
@@ -76,12 +78,13 @@ const NR_ICMP_UNREACH = 15;
 /** Answers of a reading that did not end in a socket's queue. */
 const BAD_LENGTH = -1;
 const BAD_CHECKSUM = -2;
+const NO_HEADER = -3;
 
 export const udp_rcv = (skb: sk_buff): number => __udp4_lib_rcv(skb, IPPROTO_UDP);
 
 export function __udp4_lib_rcv(skb: sk_buff, proto: number): number {
   const network = skb.dev!.nd_net;
-  const bad = pskb_may_pull(skb, UDP_HLEN) ? checkHeader(skb, proto) : BAD_LENGTH;
+  const bad = pskb_may_pull(skb, UDP_HLEN) ? checkHeader(skb, proto) : NO_HEADER;
   if (bad !== 0) return dropBad(network, skb, null, bad);
   const iph = new iphdr(skb.mem.view, skb_network_header(skb));
   const uh = udp_hdr(skb);
@@ -126,7 +129,8 @@ function noSocket(network: net, skb: sk_buff): number {
 function dropBad(network: net, skb: sk_buff, sk: sock | null, bad: number): number {
   if (bad === BAD_CHECKSUM) UDP_INC_STATS(network, UDP_MIB_CSUMERRORS);
   UDP_INC_STATS(network, UDP_MIB_INERRORS);
-  const reason = bad === BAD_CHECKSUM ? SKB_DROP_REASON_UDP_CSUM : SKB_DROP_REASON_PKT_TOO_SMALL;
+  const short = bad === NO_HEADER ? SKB_DROP_REASON_NOT_SPECIFIED : SKB_DROP_REASON_PKT_TOO_SMALL;
+  const reason = bad === BAD_CHECKSUM ? SKB_DROP_REASON_UDP_CSUM : short;
   sk_skb_reason_drop(sk, skb, reason, '__udp4_lib_rcv');
   return 0;
 }
@@ -148,7 +152,7 @@ function __udp4_lib_mcast_deliver(network: net, skb: sk_buff, saddr: number, spo
     return 0;
   }
   UDP_INC_STATS(network, UDP_MIB_IGNOREDMULTI);
-  consume_skb(skb, '__udp4_lib_mcast_deliver');
+  kfree_skb(skb, '__udp4_lib_rcv');
   return 0;
 }
 

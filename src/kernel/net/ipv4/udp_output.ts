@@ -13,7 +13,7 @@ import {
   skb_transport_offset,
 } from '../../include/linux/skbuff.ts';
 import { DIV_ROUND_UP } from '../../include/linux/types.ts';
-import { UDP_MAX_SEGMENTS, udp_hdr, udp_sk, type udp_sock } from '../../include/linux/udp.ts';
+import { UDP_MAX_SEGMENTS, UDP_SEGMENT, udp_hdr, udp_sk, type udp_sock } from '../../include/linux/udp.ts';
 import { dst_clone, dst_release, type rtable } from '../../include/net/dst.ts';
 import { flowi4 } from '../../include/net/inet_sock.ts';
 import { type inet_cork, ipcm_cookie } from '../../include/net/ip.ts';
@@ -25,7 +25,7 @@ import { CSUM_MANGLED_0, csum_add, csum_tcpudp_magic } from '../../lib/checksum.
 import { EACCES, EAFNOSUPPORT, EDESTADDRREQ, EINVAL, EIO, EMSGSIZE, ENETUNREACH, ENOBUFS, EOPNOTSUPP } from '../../uapi/errno.ts';
 import { IPPROTO_UDP, type sockaddr_in } from '../../uapi/in.ts';
 import { IPSTATS_MIB_OUTNOROUTES, UDP_MIB_OUTDATAGRAMS, UDP_MIB_SNDBUFERRORS } from '../../uapi/snmp.ts';
-import { AF_INET, AF_UNSPEC, MSG_DONTWAIT, MSG_MORE, MSG_OOB } from '../../uapi/socket.ts';
+import { AF_INET, AF_UNSPEC, MSG_DONTWAIT, MSG_MORE, MSG_OOB, SOL_UDP } from '../../uapi/socket.ts';
 import { TCP_ESTABLISHED } from '../../uapi/tcp.ts';
 import { kfree_skb } from '../core/skbuff.ts';
 import { skb_checksum } from '../core/skbuff_bits.ts';
@@ -33,7 +33,7 @@ import { sk_dst_check, sk_dst_set } from '../core/sock_dst.ts';
 import { lock_sock, release_sock } from '../core/sock_lock.ts';
 import { waitForSendRoom } from '../core/sock_queue.ts';
 import { ip_append_data, ip_finish_skb, ip_flush_pending_frames, ip_generic_getfrag, ip_make_skb, ip_send_skb } from './ip_output.ts';
-import { ip_cmsg_send, ipcm_init_sk } from './ip_sockglue.ts';
+import { ip_cmsg_send, ipcm_init_sk, ipcmInterface } from './ip_sockglue.ts';
 import { inet_sk_flowi_flags, ip_route_output_flow, ip_sock_rt_scope } from './route.ts';
 
 const UDP_HLEN = 8;
@@ -66,7 +66,9 @@ function prepare(sk: sock, up: udp_sock, msg: msghdr, state: udpSendState): numb
   if (bad !== 0) return bad;
   ipcm_init_sk(state.ipc, up);
   state.ipc.gso_size = up.gso_size;
-  return msg.msg_control.length > 0 ? udpControl(sk, msg, state) : 0;
+  const err = msg.msg_control.length > 0 ? udpControl(sk, msg, state) : 0;
+  if (err === 0) ipcmInterface(state.ipc, up, state.daddr);
+  return err;
 }
 
 /** The whole length on success; a lack of room is counted. */
@@ -92,9 +94,18 @@ function findDestination(sk: sock, name: sockaddr_in | null, to: udpSendState): 
 
 /** Control messages may ask for another source, interface, TTL, TOS or segment size. */
 function udpControl(sk: sock, msg: msghdr, state: udpSendState): number {
-  const err = ip_cmsg_send(sk, msg, state.ipc);
+  const err = udp_cmsg_send(msg, state.ipc) || ip_cmsg_send(sk, msg, state.ipc);
   state.connected = false;
   return err;
+}
+
+function udp_cmsg_send(msg: msghdr, ipc: ipcm_cookie): number {
+  for (const { cmsg_level, cmsg_type, data } of msg.msg_control) {
+    if (cmsg_level !== SOL_UDP) continue;
+    if (cmsg_type !== UDP_SEGMENT || typeof data !== 'number') return -EINVAL;
+    ipc.gso_size = data & 0xffff;
+  }
+  return 0;
 }
 
 /** The route with a reference for the caller: the socket's own, or a fresh one, which a connected socket keeps. */

@@ -30,7 +30,8 @@ import { sk_busy_loop, sk_can_busy_loop } from '../core/dev_busy_poll.ts';
 import { consume_skb, kfree_skb, kfree_skb_reason, skb_attempt_defer_free, skb_release_head_state } from '../core/skbuff.ts';
 import { sock_recv_cmsgs } from '../core/sock_cmsg.ts';
 import { __sk_mem_reduce_allocated } from '../core/sock_mem.ts';
-import { ip_cmsg_recv, ip_recv_error } from './ip_sockglue.ts';
+import { ip_cmsg_recv } from './ip_sockglue.ts';
+import { ip_recv_error } from './ip_sockglue_error.ts';
 import { udp_lib_checksum_complete } from './udp_input.ts';
 
 const BAD_CHECKSUM = -4096;
