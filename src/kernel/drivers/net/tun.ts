@@ -40,7 +40,7 @@ import { GFP_KERNEL } from '../../include/linux/types.ts';
 import { local_bh_disable, local_bh_enable } from '../../kernel/softirq.ts';
 import { alloc_netdev_mqs, register_netdev } from '../../net/core/dev.ts';
 import { netif_receive_skb } from '../../net/core/dev_receive.ts';
-import { consume_skb, skb_orphan_frags_rx } from '../../net/core/skbuff.ts';
+import { consume_skb, kfree_skb, skb_orphan_frags_rx } from '../../net/core/skbuff.ts';
 import { skb_store_bits } from '../../net/core/skbuff_bits.ts';
 import { skb_tstamp_tx } from '../../net/core/skbuff_errqueue.ts';
 import { alloc_skb_with_frags } from '../../net/core/skbuff_with_frags.ts';
@@ -126,7 +126,7 @@ export function tun_get_user(dev: net_device, packet: Uint8Array, gso_size: numb
   const protocol = protocolOf(packet);
   if (protocol === 0) {
     tun.stats.rx_dropped++;
-    consume_skb(skb);
+    kfree_skb(skb, 'tun_get_user');
     return -EINVAL;
   }
   skb_reset_mac_header(skb);

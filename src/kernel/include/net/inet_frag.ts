@@ -15,6 +15,12 @@ export class fqdir {
   nqueues = 0;
 }
 
+/** Offsets of the first octet and behind the last. */
+export interface frag_run {
+  readonly start: number;
+  end: number;
+}
+
 /** One datagram's fragments: struct ipq with its inet_frag_queue. */
 export class ipq {
   readonly saddr: number;
@@ -26,11 +32,12 @@ export class ipq {
   next: ipq | null = null;
   timer: timer_list = null as unknown as timer_list;
   /**
-   * Fragments and their first bytes in order of offset.
-   * Simplified: a sorted array; Linux has a red-black tree of runs, which matters only for datagrams of many fragments.
+   * Fragments and their first bytes in order of offset; and the runs of fragments that came in order.
+   * Simplified: sorted arrays; Linux has a red-black tree of runs, which matters only for datagrams of many fragments.
    */
   readonly fragments: sk_buff[] = [];
   readonly offsets: number[] = [];
+  readonly runs: frag_run[] = [];
   len = 0;
   meat = 0;
   flags = 0;

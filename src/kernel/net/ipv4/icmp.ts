@@ -2,8 +2,9 @@
  * net/ipv4/icmp.c: the Internet Control Message Protocol (RFC 792, RFC 1122 3.2.2): messages in. `icmp_rcv` → by type: `icmp_echo` (→ `icmp_reply`,
  * icmp_send.ts), `icmp_unreach` | `icmp_redirect` → `icmp_socket_deliver` → the protocol's err_handler.
  *
- * Simplified: no extended echo (PROBE, RFC 8335), no IP options in quoted or replied-to packets.
+ * Simplified: extended echo (PROBE, RFC 8335) cannot be switched on; no IP options in quoted or replied-to packets.
  */
+import { NSEC_PER_MSEC } from '../../../sim/time.ts';
 import { NET_RX_DROP, NET_RX_SUCCESS } from '../../include/linux/netdevice.ts';
 import { SKB_TRUESIZE, type sk_buff } from '../../include/linux/skbuff.ts';
 import { GFP_ATOMIC } from '../../include/linux/types.ts';
@@ -22,13 +23,16 @@ import { inet_sk, inet_sock } from '../../include/net/inet_sock.ts';
 import { ICMP_INC_STATS, ICMPMSG_INC_STATS, type net } from '../../include/net/net_namespace.ts';
 import { RTCF_BROADCAST, RTCF_MULTICAST } from '../../include/net/route.ts';
 import { type proto, SOCK_USE_WRITE_QUEUE, sock_set_flag } from '../../include/net/sock.ts';
-import { HZ, jiffies, msecs_to_jiffies } from '../../kernel/time/timer.ts';
+import { ktime_get_real } from '../../kernel/time/hrtimer.ts';
+import { msecs_to_jiffies } from '../../kernel/time/timer.ts';
 import { EOPNOTSUPP } from '../../uapi/errno.ts';
 import {
   ICMP_DEST_UNREACH,
   ICMP_ECHO,
   ICMP_ECHOREPLY,
   ICMP_EXC_FRAGTIME,
+  ICMP_EXT_ECHO,
+  ICMP_EXT_ECHOREPLY,
   ICMP_FRAG_NEEDED,
   ICMP_PARAMETERPROB,
   ICMP_REDIRECT,
@@ -78,7 +82,7 @@ const icmp_pointers: readonly ((skb: sk_buff) => number)[] = Array.from({ length
 /** Errors that quote a packet of ours: unreachable, time exceeded, parameter problem, quench. */
 function icmp_unreach(skb: sk_buff): number {
   const network = skb._skb_refdst!.dev.nd_net;
-  if (!pskb_may_pull(skb, iphdr.size)) return unreachError(network, SKB_DROP_REASON_PKT_TOO_SMALL);
+  if (!pskb_may_pull(skb, iphdr.size)) return unreachError(network, SKB_DROP_REASON_NOT_SPECIFIED);
   const icmph = icmp_hdr(skb);
   const iph = new iphdr(skb.mem.view, skb.data);
   if ((iph.version_ihl & 15) < 5) return unreachError(network, SKB_DROP_REASON_IP_INHDR);
@@ -145,7 +149,7 @@ function icmp_echo(skb: sk_buff): number {
 }
 
 /** Milliseconds since midnight UT. */
-const inet_current_timestamp = (): number => Math.floor(jiffies() * (1000 / HZ())) % 86_400_000;
+export const inet_current_timestamp = (): number => Math.floor(ktime_get_real() / NSEC_PER_MSEC) % 86_400_000;
 
 function icmp_timestamp(skb: sk_buff): number {
   const network = skb._skb_refdst!.dev.nd_net;
@@ -162,10 +166,18 @@ function icmp_timestamp(skb: sk_buff): number {
   return SKB_NOT_DROPPED_YET;
 }
 
+/** RFC 8335: silent as long as net.ipv4.icmp_echo_enable_probe is 0. */
+const icmp_ext_echo = icmp_discard;
+
 /** For ping sockets. */
 function icmp_echoreply(skb: sk_buff): number {
   const { ping_rcv } = skb._skb_refdst!.dev.nd_net.ipv4.entries;
   return ping_rcv === null ? SKB_DROP_REASON_NO_SOCKET : ping_rcv(skb);
+}
+
+function handlerOf(type: number): ((skb: sk_buff) => number) | undefined {
+  if (type === ICMP_EXT_ECHO) return icmp_ext_echo;
+  return type === ICMP_EXT_ECHOREPLY ? icmp_echoreply : icmp_pointers[type];
 }
 
 /** The protocol's receive function: `skb.data` is at the ICMP header. */
@@ -180,11 +192,12 @@ export function icmp_rcv(skb: sk_buff): number {
   if (pskb_pull(skb, icmphdr.size) === null) return icmpError(network, skb, SKB_DROP_REASON_NOT_SPECIFIED);
   const { type } = icmp_hdr(skb);
   ICMPMSG_INC_STATS(network, type);
+  const toMany = (rt.rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST)) !== 0;
+  if (toMany && type !== ICMP_EXT_ECHO && !answersMany(network, type)) return icmpError(network, skb, SKB_DROP_REASON_INVALID_PROTO);
+  const handler = handlerOf(type);
   // RFC 1122 3.2.2: unknown types are silently discarded.
-  if (type > NR_ICMP_TYPES) return icmpError(network, skb, SKB_DROP_REASON_UNHANDLED_PROTO);
-  if ((rt.rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST)) !== 0 && !answersMany(network, type))
-    return icmpError(network, skb, SKB_DROP_REASON_INVALID_PROTO);
-  const reason = icmp_pointers[type]!(skb);
+  if (handler === undefined) return icmpError(network, skb, SKB_DROP_REASON_UNHANDLED_PROTO);
+  const reason = handler(skb);
   if (reason === SKB_NOT_DROPPED_YET) {
     consume_skb(skb, 'icmp_rcv');
     return NET_RX_SUCCESS;

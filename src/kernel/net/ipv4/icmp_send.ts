@@ -63,6 +63,8 @@ const ERROR_MESSAGES: readonly number[] = [
   ICMP_REDIRECT,
   6,
   7,
+  9,
+  10,
   ICMP_TIME_EXCEEDED,
   ICMP_PARAMETERPROB,
 ];

@@ -17,6 +17,7 @@ import { skb_gso_validate_network_len } from '../core/gso.ts';
 import { kfree_skb_reason } from '../core/skbuff.ts';
 import { skb_cow } from '../core/skbuff_reshape.ts';
 import { NF_HOOK } from '../netfilter/core.ts';
+import { ip_forward_options } from './ip_options.ts';
 import { ip_rt_send_redirect } from './route.ts';
 
 /** TOS to the priority that a router's queues give it: rt_tos2priority(). */
@@ -30,6 +31,7 @@ export function ip_forward(skb: sk_buff): number {
   const network = rt.dev.nd_net;
   if (ip_hdr(skb).ttl <= 1) return too_many_hops(network, skb);
   skb.ip_flags |= IPSKB_FORWARDED;
+  __IP_INC_STATS(network, IPSTATS_MIB_OUTFORWDATAGRAMS);
   const mtu = ip_dst_mtu_maybe_forward(rt, true);
   if (ip_exceeds_mtu(skb, mtu)) {
     __IP_INC_STATS(network, IPSTATS_MIB_FRAGFAILS);
@@ -42,6 +44,7 @@ export function ip_forward(skb: sk_buff): number {
   }
   const iph = ip_hdr(skb);
   ip_decrease_ttl(iph);
+  if (skb.ip_opt_len !== 0) ip_forward_options(skb);
   if ((skb.ip_flags & IPSKB_DOREDIRECT) !== 0) ip_rt_send_redirect(skb);
   skb.priority = rt_tos2priority(iph.tos);
   return NF_HOOK(NFPROTO_IPV4, NF_INET_FORWARD, network, null, skb, skb.dev, rt.dev, ip_forward_finish);
@@ -68,7 +71,6 @@ function drop(skb: sk_buff, reason: number): number {
 }
 
 function ip_forward_finish(network: net, sk: sock | null, skb: sk_buff): number {
-  __IP_INC_STATS(network, IPSTATS_MIB_OUTFORWDATAGRAMS);
   skb.tstamp = 0;
   return dst_output(network, sk, skb);
 }

@@ -23,7 +23,7 @@ import {
 } from '../../include/net/dropreason.ts';
 import { skb_dst_drop } from '../../include/net/dst.ts';
 import { icmp_send } from '../../include/net/icmp.ts';
-import { fqdir, INET_FRAG_COMPLETE, INET_FRAG_FIRST_IN, INET_FRAG_LAST_IN, ipq } from '../../include/net/inet_frag.ts';
+import { fqdir, type frag_run, INET_FRAG_COMPLETE, INET_FRAG_FIRST_IN, INET_FRAG_LAST_IN, ipq } from '../../include/net/inet_frag.ts';
 import { IP_DEFRAG_LOCAL_DELIVER, IPSKB_FRAG_COMPLETE, IPSKB_FRAG_PMTU, ip_hdr, ip_hdr_len, ip_send_check } from '../../include/net/ip.ts';
 import { RTN_LOCAL } from '../../include/net/ip_fib.ts';
 import { l3mdev_master_ifindex_rcu } from '../../include/net/l3mdev.ts';
@@ -151,6 +151,7 @@ function inet_frag_rbtree_purge(qp: ipq, reason: number): void {
   }
   fragments.length = 0;
   qp.offsets.length = 0;
+  qp.runs.length = 0;
 }
 
 /* One more fragment */
@@ -197,7 +198,7 @@ function refuse(network: net, qp: ipq, skb: sk_buff, where: number): number {
 
 function discard(network: net, qp: ipq, skb: sk_buff): number {
   inet_frag_kill(qp);
-  inet_frag_destroy(qp, SKB_DROP_REASON_NOT_SPECIFIED);
+  inet_frag_destroy(qp, SKB_CONSUMED);
   __IP_INC_STATS(network, IPSTATS_MIB_REASMFAILS);
   kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED, 'ip_frag_queue');
   return -EINVAL;
@@ -222,17 +223,27 @@ function ip_frag_reinit(network: net, qp: ipq): void {
 
 function inet_frag_queue_insert(qp: ipq, skb: sk_buff, offset: number, end: number): number {
   const { fragments, offsets } = qp;
+  const where = joinRun(qp.runs, offset, end);
+  if (where !== IPFRAG_OK) return where;
   let at = offsets.length;
   while (at > 0 && offsets[at - 1]! > offset) at--;
-  if (at > 0) {
-    const before = offsets[at - 1]!;
-    const beforeEnd = before + fragments[at - 1]!.len;
-    if (before <= offset && end <= beforeEnd) return IPFRAG_DUP;
-    if (beforeEnd > offset) return IPFRAG_OVERLAP;
-  }
-  if (at < offsets.length && end > offsets[at]!) return IPFRAG_OVERLAP;
   fragments.splice(at, 0, skb);
   offsets.splice(at, 0, offset);
+  return IPFRAG_OK;
+}
+
+/** What continues the last run becomes part of it; anything else is a run of its own, even if it fills a gap. Within a run, it is a duplicate. */
+function joinRun(runs: frag_run[], offset: number, end: number): number {
+  const last = runs.at(-1);
+  if (last !== undefined && last.end === offset) {
+    last.end = end;
+    return IPFRAG_OK;
+  }
+  let at = runs.length;
+  for (; at > 0 && runs[at - 1]!.start >= end; at--);
+  const before = runs[at - 1];
+  if (before !== undefined && offset < before.end) return offset >= before.start && end <= before.end ? IPFRAG_DUP : IPFRAG_OVERLAP;
+  runs.splice(at, 0, { start: offset, end });
   return IPFRAG_OK;
 }
 
@@ -300,7 +311,7 @@ function ip_frag_reasm(network: net, qp: ipq, skb: sk_buff): number {
 
 function failReassembly(network: net, qp: ipq): number {
   __IP_INC_STATS(network, IPSTATS_MIB_REASMFAILS);
-  inet_frag_destroy(qp, SKB_DROP_REASON_NOT_SPECIFIED);
+  inet_frag_destroy(qp, SKB_CONSUMED);
   return -EINVAL;
 }
 

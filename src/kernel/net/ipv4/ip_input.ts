@@ -3,7 +3,6 @@
  * `ip_rcv` | `ip_list_rcv` → `ip_rcv_core` (is it sound?) → PRE_ROUTING → `ip_rcv_finish_core` (early demux, route) → `dst_input`:
  * `ip_local_deliver` (`ip_defrag`) → LOCAL_IN → `ip_local_deliver_finish` → `ip_protocol_deliver_rcu` → the protocol, or `ip_forward`, or `ip_error`.
  *
- * Simplified: options of received headers (source routes, record route) are skipped, not obeyed.
  */
 
 import { NET_RX_DROP, NET_RX_SUCCESS, type net_device, type packet_type } from '../../include/linux/netdevice.ts';
@@ -61,6 +60,7 @@ import { pskb_trim_rcsum } from '../core/skbuff_csum.ts';
 import { pskb_may_pull } from '../core/skbuff_reshape.ts';
 import { NF_HOOK, NF_HOOK_LIST } from '../netfilter/core.ts';
 import { ip_defrag } from './ip_fragment.ts';
+import { ip_rcv_options } from './ip_options.ts';
 import { ip_route_input_noref, ip_route_use_hint } from './route.ts';
 
 const INET_ECN_MASK = 3;
@@ -194,6 +194,10 @@ function ip_rcv_finish_core(network: net, skb: sk_buff, dev: net_device, hint: s
     earlyDemux(network, skb, iph.protocol);
   if (skb._skb_refdst === null) {
     const reason = ip_route_input_noref(skb, iph.daddr, iph.saddr, iph.tos, dev);
+    if (reason !== 0) return dropFinish(network, skb, reason);
+  }
+  if ((iph.version_ihl & 15) > 5) {
+    const reason = ip_rcv_options(network, skb);
     if (reason !== 0) return dropFinish(network, skb, reason);
   }
   return countByType(network, skb, dev);

@@ -21,6 +21,7 @@ import {
 import { GFP_ATOMIC } from '../../include/linux/types.ts';
 import { SKB_DROP_REASON_NEIGH_CREATEFAIL, SKB_DROP_REASON_NOT_SPECIFIED } from '../../include/net/dropreason.ts';
 import { dst_output, LL_RESERVED_SPACE, type rtable, skb_dst_force } from '../../include/net/dst.ts';
+import { inet_sk } from '../../include/net/inet_sock.ts';
 import { IPSKB_REROUTED, ip_hdr, ip_send_check, ip_skb_dst_mtu } from '../../include/net/ip.ts';
 import { RTN_BROADCAST, RTN_MULTICAST } from '../../include/net/ip_fib.ts';
 import type { neighbour } from '../../include/net/neighbour.ts';
@@ -91,12 +92,15 @@ export function ip_output(network: net, sk: sock | null, skb: sk_buff): number {
   return ret === 1 ? ip_finish_output(network, sk, skb) : ret;
 }
 
+/** IP_MULTICAST_LOOP. */
+const sk_mc_loop = (sk: sock): boolean => inet_sk(sk).mc_loop;
+
 /** The output function of routes to many of whom we are one: a copy comes back to us. */
 export function ip_mc_output(network: net, sk: sock | null, skb: sk_buff): number {
   const rt = skb._skb_refdst!;
   skb.dev = rt.dev;
   skb.protocol = ETH_P_IP;
-  if ((rt.rt_flags & (RTCF_MULTICAST | RTCF_BROADCAST)) !== 0) {
+  if ((rt.rt_flags & (RTCF_MULTICAST | RTCF_BROADCAST)) !== 0 && ((rt.rt_flags & RTCF_MULTICAST) === 0 || sk === null || sk_mc_loop(sk))) {
     const copy = skb_clone(skb, GFP_ATOMIC);
     if (copy !== null) NF_HOOK(NFPROTO_IPV4, NF_INET_POST_ROUTING, network, sk, copy, null, copy.dev, dev_loopback_xmit);
   }

@@ -176,8 +176,10 @@ function __mkroute_output(res: fib_result, fl4: flowi4, orig_oif: number, dev_ou
     fi = null;
   } else if (type === RTN_MULTICAST) {
     flags |= RTCF_MULTICAST;
-    if (daddr === INADDR_ALLHOSTS_GROUP) flags |= RTCF_LOCAL;
-    else do_cache = false;
+    if (daddr === INADDR_ALLHOSTS_GROUP) {
+      flags |= RTCF_LOCAL;
+      do_cache = false;
+    } else flags &= ~RTCF_LOCAL;
     // A default route does not mean that there is a router for multicasts.
     if (fi !== null && res.prefixlen < 4) fi = null;
   } else if (type === RTN_LOCAL && orig_oif !== 0 && orig_oif !== dev_out.ifindex) do_cache = false;
