@@ -62,8 +62,9 @@ function replayOf(capture: string, flags: ReplayFlags, speed: number): Replay | 
   if (as === undefined) return new Replay(openCapture(capture), { to, speed, played: playedOf(capture, rewrite) });
   if (rewrite !== undefined || speed !== 1)
     throw new UsageError('--as: a recorded peer keeps its addresses and its times, expected no --rewrite and no --speed beside it');
-  const options = { to, as: addressOf('--as', as, 'whose packets are played') };
-  return new Counterpart(openCapture(capture), flags.calls === undefined ? options : { ...options, calls: callsOf(flags.calls) });
+  const address = { to, as: addressOf('--as', as, 'whose packets are played') };
+  const options = flags.calls === undefined ? address : { ...address, calls: callsOf(flags.calls) };
+  return new Counterpart(openCapture(capture), options);
 }
 
 /** A log of ftrace's, which may be compressed. */
