@@ -41,7 +41,7 @@ import { inet_rtm_delroute, inet_rtm_newroute } from '../../kernel/net/ipv4/fib_
 import { TCP_CA_UNSPEC, tcp_ca_get_key_by_name } from '../../kernel/net/ipv4/tcp_cong.ts';
 import { errnoName } from '../../kernel/uapi/errno.ts';
 import { CommandError, type Output, refuse } from './command.ts';
-import { routeTables, showAddresses, showLinks, showNeighbours, showRoutes, showRouteTo } from './ip_show.ts';
+import { routeTables, SCOPES, showAddresses, showLinks, showNeighbours, showRoutes, showRouteTo } from './ip_show.ts';
 import { Words } from './words.ts';
 
 /** Global options: -s counts, -4 limits to IPv4. */
@@ -236,16 +236,24 @@ function routeSetting(cfg: fib_config, words: Words): void {
   else if (word === 'dev') cfg.fc_oif = device(words.take('an interface')).ifindex;
   else if (word === 'src') cfg.fc_prefsrc = parseIp(words.take('a source address'));
   else if (word === 'metric') cfg.fc_priority = words.number('a number');
+  else if (word === 'scope') cfg.fc_scope = scopeOf(words.take('a scope'));
   else if (word === 'features') {
     if (words.take('ecn') !== 'ecn') refuse('ip route', 'features', 'features ecn');
     setMetric(cfg, RTAX_FEATURES, RTAX_FEATURE_ECN);
   } else if (word === 'congctl') setCongestionControl(cfg, words);
   else {
     const metric =
-      METRICS[word] ?? refuse('ip route', word, `via, dev, src, metric, features, congctl or one of ${Object.keys(METRICS).join(', ')}`);
-    if (words.skip('lock')) setMetric(cfg, RTAX_LOCK, (cfg.fc_mx?.[RTAX_LOCK] ?? 0) | (1 << metric));
+      METRICS[word] ??
+      refuse('ip route', word, `via, dev, src, metric, scope, features, congctl or one of ${Object.keys(METRICS).join(', ')}`);
+    // rto_min counts only when it is locked, so ip(8) always does that.
+    if (words.skip('lock') || metric === RTAX_RTO_MIN) setMetric(cfg, RTAX_LOCK, (cfg.fc_mx?.[RTAX_LOCK] ?? 0) | (1 << metric));
     setMetric(cfg, metric, metricValue(word, words.take('a number')));
   }
+}
+
+function scopeOf(word: string): number {
+  for (const [scope, name] of SCOPES) if (name === word) return scope;
+  return refuse('ip route', word, `one of the scopes ${[...SCOPES.values()].join(', ')}`);
 }
 
 /** The kernel knows algorithms by number; one that needs ECN asks for it on this route. */

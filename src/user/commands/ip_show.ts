@@ -136,7 +136,7 @@ function statisticsLines(dev: net_device, errors: boolean): string[] {
   ];
 }
 
-const SCOPES: ReadonlyMap<number, string> = new Map([
+export const SCOPES: ReadonlyMap<number, string> = new Map([
   [RT_SCOPE_UNIVERSE, 'global'],
   [RT_SCOPE_LINK, 'link'],
   [RT_SCOPE_HOST, 'host'],
@@ -190,7 +190,7 @@ function routeText({ prefix, plen, fa_type, fa_info }: fib_alias): string {
   const source = fa_info.fib_prefsrc === 0 ? '' : `src ${inet_ntoa(fa_info.fib_prefsrc)} `;
   const priority = fa_info.fib_priority === 0 ? '' : `metric ${fa_info.fib_priority} `;
   const flags = fa_info.fib_nh.length === 1 ? flagText(fa_info.fib_nh[0]!.nhc_flags) : '';
-  const first = `${type}${destination} ${single}${protocol}${scope}${source}${priority}${flags}${metricsText(fa_info)}`;
+  const first = `${type}${destination} ${single}${protocol}${scope}${source}${priority}${flags}${metricsText(fa_info.fib_metrics)}`;
   if (fa_info.fib_nh.length < 2) return first;
   const hops = fa_info.fib_nh.map((hop) => `\tnexthop ${hopText(hop)}weight ${hop.nhc_weight} ${flagText(hop.nhc_flags)}`);
   return [first, ...hops].join('\n');
@@ -203,11 +203,11 @@ function hopText({ nhc_gw, nhc_dev }: fib_nh): string {
 const flagText = (flags: number): string =>
   `${(flags & RTNH_F_DEAD) !== 0 ? 'dead ' : ''}${(flags & RTNH_F_ONLINK) !== 0 ? 'onlink ' : ''}${(flags & RTNH_F_LINKDOWN) !== 0 ? 'linkdown ' : ''}`;
 
-function metricsText({ fib_metrics }: fib_info): string {
-  const locked = fib_metrics?.[RTAX_LOCK] ?? 0;
+function metricsText(metrics: fib_info['fib_metrics']): string {
+  const locked = metrics?.[RTAX_LOCK] ?? 0;
   let text = '';
   for (let i = RTAX_MTU; i < METRIC_NAMES.length; i++) {
-    const value = i === METRIC_NAMES.indexOf('features') ? (fib_metrics?.[i] ?? 0) & RTAX_FEATURE_ECN : (fib_metrics?.[i] ?? 0);
+    const value = i === METRIC_NAMES.indexOf('features') ? (metrics?.[i] ?? 0) & RTAX_FEATURE_ECN : (metrics?.[i] ?? 0);
     if (value === 0) continue;
     text += `${METRIC_NAMES[i]} ${(locked & (1 << i)) !== 0 ? 'lock ' : ''}${metricValue(i, value)} `;
   }
@@ -235,7 +235,9 @@ export function showRouteTo(address: number, out: Output): void {
   out(
     `${local}${inet_ntoa(address)} ${gateway}dev ${rt.dev.name} ${rt.rt_type === RTN_UNICAST ? '' : 'table local '}src ${inet_ntoa(fl4.saddr)} uid 0 `,
   );
-  out(`    cache ${local === '' ? '' : `<${TYPE_NAMES[rt.rt_type]}> `}${rt.rt_pmtu === 0 ? '' : `mtu ${rt.rt_pmtu} `}`);
+  // A path MTU that was learned stands for the route's.
+  const metrics = rt.rt_pmtu === 0 ? rt.metrics : Object.assign([...(rt.metrics ?? [])], { [RTAX_MTU]: rt.rt_pmtu });
+  out(`    cache ${local === '' ? '' : `<${TYPE_NAMES[rt.rt_type]}> `}${metricsText(metrics)}`);
   dst_release(rt);
 }
 

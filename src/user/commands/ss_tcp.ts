@@ -9,6 +9,7 @@ import { tcp_get_info, tcp_info } from '../../kernel/net/ipv4/tcp_info.ts';
 import { SHUTDOWN_MASK } from '../../kernel/uapi/socket.ts';
 import {
   TCP_LISTEN,
+  TCP_TIME_WAIT,
   TCPI_OPT_ECN,
   TCPI_OPT_ECN_SEEN,
   TCPI_OPT_SACK,
@@ -118,6 +119,8 @@ const transferred = (info: tcp_info): string[] => [
 
 /** What the congestion control tells of itself: BBR's view of the path, DCTCP's share of marks. */
 function model(tp: tcp_sock): string[] {
+  // inet_sk_diag_fill() asks only in the states before TIME_WAIT's number: not in LISTEN, CLOSE_WAIT, LAST_ACK, CLOSING.
+  if (tp.skc_state >= TCP_TIME_WAIT) return [];
   const info = tp.icsk_ca_ops?.get_info?.(tp, 0);
   if (isDctcp(info)) {
     const { dctcp_ce_state, dctcp_alpha, dctcp_ab_ecn, dctcp_ab_tot } = info;

@@ -36,7 +36,7 @@ const NO_RTT = 0xffff_ffff;
 
 /** Stamps: min_rtt_stamp, probe_rtt_done_stamp in jiffies, lt_last_stamp in ms, *_mstamp in µs. */
 export class bbr {
-  min_rtt_us = NO_RTT;
+  min_rtt_us = 0;
   min_rtt_stamp = 0;
   probe_rtt_done_stamp = 0;
   readonly bw = new minmax();

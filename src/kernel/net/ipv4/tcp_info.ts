@@ -164,9 +164,10 @@ function fillConnection(sk: sock, tp: tcp_sock, info: tcp_info): void {
   info.tcpi_sacked = tp.sacked_out;
   info.tcpi_lost = tp.lost_out;
   info.tcpi_retrans = tp.retrans_out;
-  info.tcpi_last_data_sent = jiffies_to_msecs(now - tp.lsndtime);
-  info.tcpi_last_data_recv = jiffies_to_msecs(now - tp.icsk_ack.lrcvtime);
-  info.tcpi_last_ack_recv = jiffies_to_msecs(now - tp.rcv_tstamp);
+  // Differences of 32-bit jiffies, in milliseconds of 32 bits: of what never was they count from where jiffies wrapped.
+  info.tcpi_last_data_sent = jiffies_to_msecs((now - tp.lsndtime) >>> 0) >>> 0;
+  info.tcpi_last_data_recv = jiffies_to_msecs((now - tp.icsk_ack.lrcvtime) >>> 0) >>> 0;
+  info.tcpi_last_ack_recv = jiffies_to_msecs((now - tp.rcv_tstamp) >>> 0) >>> 0;
   info.tcpi_pmtu = tp.icsk_pmtu_cookie;
   info.tcpi_rcv_ssthresh = tp.rcv_ssthresh;
   info.tcpi_rtt = Math.floor(tp.srtt_us / 8);
