@@ -1,6 +1,7 @@
 /**
  * net/ipv4/tcp_ipv4.c: segments for a socket whose user has it: `tcp_add_backlog` appends them to the backlog, or to the last segment there.
  */
+import { this_cpu } from '../../../machine/cpu.ts';
 import { trace } from '../../current.ts';
 import { type sk_buff, skb_coalesce_result, skb_pull, skb_push, skb_shinfo } from '../../include/linux/skbuff.ts';
 import { SKB_DROP_REASON_SOCKET_BACKLOG, SKB_DROP_REASON_TCP_CSUM, SKB_NOT_DROPPED_YET } from '../../include/net/dropreason.ts';
@@ -96,6 +97,7 @@ function coalesce(sk: sock, tail: sk_buff, skb: sk_buff): boolean {
   to.gso_size = gso_size;
   to.gso_segs = Math.min(gso_segs, 0xffff);
   sk.sk_backlog_len += result.delta_truesize;
+  tail.queuedTime = this_cpu.clock;
   __NET_INC_STATS(sock_net(sk), LINUX_MIB_TCPBACKLOGCOALESCE);
   kfree_skb_partial(skb, result.fragstolen);
   return true;
