@@ -48,7 +48,9 @@ it('has no commands but npm’s own and truewire', () => {
   const others = commands.filter((command) => !command.startsWith(NPX));
   const parts = new Set(others.flatMap((command) => command.split(' && ')));
   for (const part of parts)
-    expect(part === 'npm ci' || (/^npm (run )?\w+$/.test(part) && scripts[part.replace(/^npm (run )?/, '')] !== undefined), part).toBe(true);
+    expect(part === 'npm ci' || (/^npm (run )?\w+$/.test(part) && scripts[part.replace(/^npm (run )?/, '')] !== undefined), part).toBe(
+      true,
+    );
 });
 
 describe.concurrent('the command', () => {
