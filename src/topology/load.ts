@@ -1,5 +1,5 @@
 /** A topology file as a checked Topology: YAML → schema → what the schema cannot see (names that must exist, ends used twice, addresses that overlap). */
-import { isCollection, isNode, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
+import { isCollection, isNode, isScalar, LineCounter, type Node, parseDocument, visit } from 'yaml';
 import type { z } from 'zod';
 import { FilterError } from '../observe/capture/filter/filter_error.ts';
 import { compileFilter } from '../observe/capture/filter/filter_parse.ts';
@@ -68,9 +68,10 @@ export interface Override {
 export function loadTopology(file: string, text: string, overrides: readonly Override[] = []): Topology {
   const source = new Source(file, text);
   const syntax = source.document.errors.map((error) => `${source.at(error.pos[0])}: ${error.message.split('\n')[0]}`);
+  if (syntax.length === 0) syntax.push(...unknownAliases(source));
   if (syntax.length > 0) throw new TopologyError(syntax);
   for (const override of overrides) applyOverride(source, override);
-  const parsed = topologySchema.safeParse(source.document.toJS() ?? {});
+  const parsed = topologySchema.safeParse(plainValues(source) ?? {});
   if (!parsed.success) throw new TopologyError(unique(parsed.error.issues.flatMap((issue) => explain(source, issue))));
   const problems = [
     ...checkWires(source, parsed.data),
@@ -81,6 +82,33 @@ export function loadTopology(file: string, text: string, overrides: readonly Ove
   ];
   if (problems.length > 0) throw new TopologyError(problems);
   return { ...parsed.data, name: nameOf(file), place: (...path) => source.place(path) };
+}
+
+/** Aliases of anchors that do not exist: the parser leaves them to whoever asks for values. */
+function unknownAliases(source: Source): string[] {
+  const { document } = source;
+  const unknown: string[] = [];
+  visit(document, {
+    Alias(_key, alias) {
+      if (alias.resolve(document) !== undefined) return;
+      unknown.push(
+        `${source.at(alias.range![0])}: read "*${alias.source}", expected the name of an anchor that stands before it as "&${alias.source}"`,
+      );
+    },
+  });
+  return unknown;
+}
+
+/** The document without anchors and aliases. */
+function plainValues(source: Source): unknown {
+  try {
+    return source.document.toJS();
+  } catch (error) {
+    // Aliases of aliases that would fill the memory.
+    if (error instanceof ReferenceError)
+      throw new TopologyError([`${source.at(0)}: ${error.message}, expected a topology that repeats less`]);
+    throw error;
+  }
 }
 
 function applyOverride(source: Source, { path, value }: Override): void {

@@ -176,7 +176,7 @@ function* measure(sys: Sys, options: Iperf3Options, control: number, streams: St
   yield* expectState(sys, control, EXCHANGE_RESULTS);
   const own: TestResults = resultsOf(streams, seconds);
   yield* sendJson(sys, control, own);
-  const theirs = yield* receiveJson<TestResults>(sys, control);
+  const theirs = yield* receiveJson<TestResults>(sys, control, 'unable to receive results');
   yield* expectState(sys, control, DISPLAY_RESULTS);
   reporter.interval(seconds, true);
   reporter.summary(options.reverse ? theirs.streams : own.streams, options.reverse ? own.streams : theirs.streams);

@@ -113,8 +113,24 @@ export function* sendJson(sys: Sys, fd: number, value: unknown): Sleeping<void> 
   yield* sendAll(sys, fd, text);
 }
 
-export function* receiveJson<T>(sys: Sys, fd: number): Sleeping<T> {
+/** Far more than the results of 128 streams. */
+const LONGEST_JSON = 1 << 20;
+
+/** `failure`: what iperf3 says when the peer sends something else. */
+export function* receiveJson<T extends object>(sys: Sys, fd: number, failure: string): Sleeping<T> {
   const head = yield* receiveAll(sys, fd, 4);
-  const text = yield* receiveAll(sys, fd, new DataView(head.buffer).getUint32(0));
-  return JSON.parse(new TextDecoder().decode(text)) as T;
+  const length = new DataView(head.buffer).getUint32(0);
+  if (length > LONGEST_JSON) throw new ControlError(failure);
+  const text = yield* receiveAll(sys, fd, length);
+  const value = parsed(new TextDecoder().decode(text));
+  if (typeof value !== 'object' || value === null) throw new ControlError(failure);
+  return value as T;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }

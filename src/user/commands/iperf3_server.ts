@@ -67,7 +67,7 @@ function* oneTest(sys: Sys, options: Iperf3Options, listener: number, out: Outpu
     const cookie = yield* receiveAll(sys, control, COOKIE_SIZE);
     out(`Accepted connection from ${inet_ntoa(peer.sin_addr)}, port ${peer.sin_port}`);
     yield* sendState(sys, control, PARAM_EXCHANGE);
-    const parameters = yield* receiveJson<TestParameters>(sys, control);
+    const parameters = yield* receiveJson<TestParameters>(sys, control, 'unable to receive parameters from client');
     const streams = yield* openStreams(sys, options, { control, listener, cookie, parameters, open }, out);
     yield* measure(sys, control, parameters, streams, out);
     return 0;
@@ -160,7 +160,7 @@ function* measure(sys: Sys, control: number, parameters: TestParameters, streams
   }
   const seconds = (sys.clockGettime() - start) / NSEC_PER_SEC;
   yield* sendState(sys, control, EXCHANGE_RESULTS);
-  yield* receiveJson<TestResults>(sys, control);
+  yield* receiveJson<TestResults>(sys, control, 'unable to receive results');
   const own = resultsOf(streams, seconds);
   yield* sendJson(sys, control, own);
   yield* sendState(sys, control, DISPLAY_RESULTS);

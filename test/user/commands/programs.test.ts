@@ -94,6 +94,11 @@ describe('iperf3', () => {
     expect(client.filter((line) => line.startsWith('[SUM]') && line.endsWith('sender'))).toHaveLength(1);
   });
 
+  it('tells when a client sends something else than parameters', () => {
+    const { server } = twoHosts({ client: [`echo ${'c'.repeat(60)} | nc 10.0.0.2 5201`], server: ['iperf3 -s -1'] });
+    expect(server).toContain('iperf3: error - unable to receive parameters from client');
+  });
+
   it('says so when nobody listens', () => {
     const { client, statuses } = twoHosts({ client: ['iperf3 -c 10.0.0.2'] });
     expect(client[1]).toBe('iperf3: error - unable to connect to server: Connection refused');
