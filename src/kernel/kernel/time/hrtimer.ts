@@ -72,13 +72,16 @@ export class hrtimer_cpu_base {
 export const hrtimer_is_queued = (timer: hrtimer): boolean => timer.node.pending || timer.queuedSoft;
 export const hrtimer_active = hrtimer_is_queued;
 
-/** Arms `timer` for the absolute time `expires` (ns, CLOCK_MONOTONIC) on this CPU; moves it if it is pending. */
+/** The latest time, ns: what lies beyond never comes. Linux has 63 bits, 292 years; here it is 104 days. */
+export const KTIME_MAX = Number.MAX_SAFE_INTEGER;
+
+/** Arms `timer` for the absolute time `expires` (ns, CLOCK_MONOTONIC; at most KTIME_MAX) on this CPU; moves it if it is pending. */
 export function hrtimer_start(timer: hrtimer, expires: number): void {
   const was_armed = hrtimer_is_queued(timer);
   if (was_armed) hrtimer_cancel(timer);
   const base = this_cpu_ptr().hrtimer_base;
   timer.base = base;
-  base.queue.insert(timer.node, expires);
+  base.queue.insert(timer.node, expires < KTIME_MAX ? expires : KTIME_MAX);
   trace().hrtimer_start?.(timer, was_armed);
   program(base);
 }
@@ -110,7 +113,7 @@ export function hrtimer_forward_now(timer: hrtimer, intervalNs: number): number 
 function program(base: hrtimer_cpu_base): void {
   const next = base.queue.nextTime();
   const simulation = kernel().machine.simulation;
-  if (next === Number.POSITIVE_INFINITY || (base.event.pending && base.event.expires <= next)) return;
+  if (next >= KTIME_MAX || (base.event.pending && base.event.expires <= next)) return;
   simulation.at(Math.max(next, simulation.now), base.event);
 }
 
