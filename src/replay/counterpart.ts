@@ -5,7 +5,6 @@
  * A segment that acknowledges what our host has not sent yet waits for it, and all later ones with it. Only TCP connections are adapted; other packets go
  * as they are, with the host's MAC address, so the topology's IPv4 addresses must be those of the capture.
  */
-
 import type { Kernel } from '../kernel/kernel.ts';
 import type { CaptureDamage } from '../observe/files/capture_errors.ts';
 import type { CaptureReader } from '../observe/files/captured_packet.ts';

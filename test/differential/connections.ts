@@ -1,4 +1,5 @@
 /** The numbers that a host's connections begin with, seen in its SYNs, and packets for it that are made with them. */
+import { internetSum } from '../support/packet.ts';
 import { fromHex } from './option_bytes.ts';
 import type { PacketRepair } from './program.ts';
 
@@ -58,12 +59,6 @@ export function timestampAt(packet: Uint8Array, from: number, to: number): numbe
 function fillSum(packet: Uint8Array, view: DataView, kind: keyof typeof PLACE, at: number, end: number): void {
   const place = at + PLACE[kind];
   view.setUint16(place, 0);
-  let sum = 0;
-  if (kind === 'tcp' || kind === 'udp') {
-    for (let i = 12; i < 20; i += 2) sum += view.getUint16(i);
-    sum += packet[9]! + end - at;
-  }
-  for (let i = at; i < end; i += 2) sum += i + 1 < end ? view.getUint16(i) : packet[i]! << 8;
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
-  view.setUint16(place, ~sum & 0xffff);
+  const pseudoHeader = kind === 'tcp' || kind === 'udp' ? internetSum(packet.subarray(12, 20), packet[9]! + end - at) : 0;
+  view.setUint16(place, ~internetSum(packet.subarray(at, end), pseudoHeader) & 0xffff);
 }

@@ -634,17 +634,23 @@ export class skb_coalesce_result {
   delta_truesize = 0;
 }
 
+interface byteCounter {
+  count: number;
+  bytes: number;
+}
+
 /** Counts bytes that a CPU sums up, and charges it for them. */
 export function chargeChecksum(bytes: number): void {
-  const { copies, options } = kernel();
-  copies.checksum.count++;
-  copies.checksum.bytes += bytes;
-  this_cpu.charge(Math.round(bytes * options.checksumNsPerByte));
+  chargeBytes(kernel().copies.checksum, bytes, kernel().options.checksumNsPerByte);
 }
 
 /** Counts bytes that a CPU copies, and charges it for them. */
-export function chargeCopy(counter: { count: number; bytes: number }, bytes: number): void {
+export function chargeCopy(counter: byteCounter, bytes: number): void {
+  chargeBytes(counter, bytes, kernel().options.copyNsPerByte);
+}
+
+function chargeBytes(counter: byteCounter, bytes: number, nsPerByte: number): void {
   counter.count++;
   counter.bytes += bytes;
-  this_cpu.charge(Math.round(bytes * kernel().options.copyNsPerByte));
+  this_cpu.charge(Math.round(bytes * nsPerByte));
 }

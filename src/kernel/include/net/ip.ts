@@ -17,6 +17,8 @@ import { type flowi4, inet_sk } from './inet_sock.ts';
 import type { net } from './net_namespace.ts';
 import type { sock } from './sock.ts';
 
+/** Bytes of a header without options. */
+export const IP_HLEN = 20;
 export const IP_MAX_MTU = 0xffff;
 export const IPV4_MIN_MTU = 68;
 export const IPV4_MAX_PMTU = 65535;

@@ -119,17 +119,31 @@ export function tcp_accecn_init_counters(tp: tcp_sock): void {
   tp.saw_accecn_opt = TCP_ACCECN_OPT_NOT_SEEN;
 }
 
+/** Notes the connection's first option, if the segment has one and none with counters has been seen; true when it was noted. */
+export function noticeOption(tp: tcp_sock, skb: sk_buff): boolean {
+  if (tp.rx_opt.accecn === 0 || tp.saw_accecn_opt >= TCP_ACCECN_OPT_COUNTER_SEEN) return false;
+  tcp_accecn_saw_opt_fail_recv(tp, tcp_accecn_option_init(skb, tp.rx_opt.accecn));
+  return true;
+}
+
 /** The first option of the connection, at `opt_offset` of the header: counters of ECT start at 1, so that a middlebox which zeroes them shows. */
-export function tcp_accecn_option_init(skb: sk_buff, opt_offset: number): number {
+function tcp_accecn_option_init(skb: sk_buff, opt_offset: number): number {
   const at = skb.transport_header + opt_offset;
   const view = skb.mem.view;
-  const fields = Math.floor((view.getUint8(at + 1) - 2) / TCPOLEN_ACCECN_PERFIELD);
+  const fields = countersOf(view, at);
   if (fields === 0) return TCP_ACCECN_OPT_EMPTY_SEEN;
-  const zeroed = (field: number): boolean => counterAt(view, at + 2 + field * TCPOLEN_ACCECN_PERFIELD) === 0;
+  const zeroed = (field: number): boolean => counterAt(view, at, field) === 0;
   return zeroed(0) || (fields >= 3 && zeroed(2)) ? TCP_ACCECN_OPT_FAIL_SEEN : TCP_ACCECN_OPT_COUNTER_SEEN;
 }
 
-export const counterAt = (view: DataView, at: number): number => (view.getUint16(at) << 8) | view.getUint8(at + 2);
+/** How many counters the option at `at` has room for. */
+export const countersOf = (view: DataView, at: number): number =>
+  Math.floor((view.getUint8(at + 1) - TCPOLEN_ACCECN_BASE) / TCPOLEN_ACCECN_PERFIELD);
+
+export function counterAt(view: DataView, option: number, field: number): number {
+  const at = option + TCPOLEN_ACCECN_BASE + field * TCPOLEN_ACCECN_PERFIELD;
+  return (view.getUint16(at) << 8) | view.getUint8(at + 2);
+}
 
 /** The answer to our request for ECN. */
 export function tcp_ecn_rcv_synack(sk: sock, skb: sk_buff, th: tcphdr): void {
@@ -145,10 +159,7 @@ export function tcp_ecn_rcv_synack(sk: sock, skb: sk_buff, th: tcphdr): void {
   }
   tcp_ecn_mode_set(tp, TCP_ECN_MODE_ACCECN);
   tp.syn_ect_rcv = skb.tcp.ip_dsfield & INET_ECN_MASK;
-  if (tp.rx_opt.accecn !== 0 && tp.saw_accecn_opt < TCP_ACCECN_OPT_COUNTER_SEEN) {
-    tcp_accecn_saw_opt_fail_recv(tp, tcp_accecn_option_init(skb, tp.rx_opt.accecn));
-    tp.accecn_opt_demand = 2;
-  }
+  if (noticeOption(tp, skb)) tp.accecn_opt_demand = 2;
   if (INET_ECN_is_ce(skb.tcp.ip_dsfield) && tcp_accecn_validate_syn_feedback(sk, ace, tp.syn_ect_snt)) {
     tp.received_ce++;
     tp.received_ce_pending++;
@@ -159,10 +170,7 @@ export function tcp_ecn_rcv_synack(sk: sock, skb: sk_buff, th: tcphdr): void {
 export function reflectSyn(sk: sock, skb: sk_buff): number {
   const tp = tcp_sk(sk);
   if (!tcp_ecn_mode_accecn(tp)) return 0;
-  if (tp.rx_opt.accecn !== 0 && tp.saw_accecn_opt < TCP_ACCECN_OPT_COUNTER_SEEN) {
-    tcp_accecn_saw_opt_fail_recv(tp, tcp_accecn_option_init(skb, tp.rx_opt.accecn));
-    tcp_accecn_opt_demand_min(tp, 1);
-  }
+  if (noticeOption(tp, skb)) tcp_accecn_opt_demand_min(tp, 1);
   return tcp_accecn_reflector_flags(tp.syn_ect_rcv);
 }
 

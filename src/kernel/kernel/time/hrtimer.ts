@@ -72,7 +72,7 @@ export class hrtimer_cpu_base {
 export const hrtimer_is_queued = (timer: hrtimer): boolean => timer.node.pending || timer.queuedSoft;
 export const hrtimer_active = hrtimer_is_queued;
 
-/** The latest time, ns: what lies beyond never comes. Linux has 63 bits, 292 years; here it is 104 days. */
+/** The latest time, ns: what lies beyond never comes. Simplified: 104 days; Linux has 63 bits, which are 292 years. */
 export const KTIME_MAX = Number.MAX_SAFE_INTEGER;
 
 /** Arms `timer` for the absolute time `expires` (ns, CLOCK_MONOTONIC; at most KTIME_MAX) on this CPU; moves it if it is pending. */

@@ -43,6 +43,7 @@ import {
   SOL_SOCKET,
 } from '../../uapi/socket.ts';
 import { net_disable_timestamp, net_enable_timestamp } from './dev_timestamp.ts';
+import { put_cmsg } from './scm.ts';
 
 /** SCM_TIMESTAMPING: ns since the simulation's epoch (ts[0]) and by the device's clock (ts[2]); 0 and 0n where there is no such stamp. */
 export interface scm_timestamping {
@@ -61,18 +62,15 @@ export interface scm_ts_pktinfo {
 export function sock_recv_cmsgs(msg: msghdr, sk: sock, skb: sk_buff): void {
   if (sock_flag(sk, SOCK_RCVTSTAMP | SOCK_TIMESTAMPING_RX_SOFTWARE) || sk.sk_tsflags !== 0) __sock_recv_timestamp(msg, sk, skb);
   if (sock_flag(sk, SOCK_RXQ_OVFL)) sock_recv_drops(msg, skb);
-  if (sock_flag(sk, SOCK_RCVMARK)) put(msg, SO_MARK, skb.mark);
-  if (sock_flag(sk, SOCK_RCVPRIORITY)) put(msg, SO_PRIORITY, skb.priority);
-}
-
-function put(msg: msghdr, cmsg_type: number, data: number): void {
-  msg.msg_control.push({ cmsg_level: SOL_SOCKET, cmsg_type, data });
+  if (sock_flag(sk, SOCK_RCVMARK)) put_cmsg(msg, SOL_SOCKET, SO_MARK, skb.mark);
+  if (sock_flag(sk, SOCK_RCVPRIORITY)) put_cmsg(msg, SOL_SOCKET, SO_PRIORITY, skb.priority);
 }
 
 export const sock_recv_timestamp = sock_recv_cmsgs;
 
 export function __sock_recv_timestamp(msg: msghdr, sk: sock, skb: sk_buff): void {
-  if (sock_flag(sk, SOCK_RCVTSTAMP)) putStamp(msg, sk, skb);
+  // A packet that came before stamps were asked for gets the time of its reading.
+  if (sock_flag(sk, SOCK_RCVTSTAMP)) putStamp(msg, sk, skb.tstamp !== 0 ? skb.tstamp : ktime_get_real());
   const errqueue = skb.exterr !== null;
   const wantsSoftware = reportsStamp(sk, ts.SOF_TIMESTAMPING_SOFTWARE, errqueue ? 0 : ts.SOF_TIMESTAMPING_RX_SOFTWARE);
   // A clone in the error queue shares the hardware's stamp; it is about one of the two.
@@ -91,28 +89,23 @@ export function reportsStamp(sk: sock, report: number, generate: number): boolea
   return generate === 0 || (flags & generate) !== 0 || (flags & ts.SOF_TIMESTAMPING_OPT_RX_FILTER) === 0;
 }
 
-function putStamp(msg: msghdr, sk: sock, skb: sk_buff): void {
-  // A packet that came before stamps were asked for gets the time of its reading.
-  const stamp = skb.tstamp !== 0 ? skb.tstamp : ktime_get_real();
-  const nanoseconds = sock_flag(sk, SOCK_RCVTSTAMPNS);
-  msg.msg_control.push({
-    cmsg_level: SOL_SOCKET,
-    cmsg_type: nanoseconds ? SO_TIMESTAMPNS : SO_TIMESTAMP,
-    data: nanoseconds ? stamp : Math.floor(stamp / 1000),
-  });
+/** SO_TIMESTAMP, in µs, or SO_TIMESTAMPNS, in ns. */
+export function putStamp(msg: msghdr, sk: sock, stamp: number): void {
+  if (sock_flag(sk, SOCK_RCVTSTAMPNS)) put_cmsg(msg, SOL_SOCKET, SO_TIMESTAMPNS, stamp);
+  else put_cmsg(msg, SOL_SOCKET, SO_TIMESTAMP, Math.floor(stamp / 1000));
 }
 
-function putTimestamping(msg: msghdr, stamps: scm_timestamping): void {
-  msg.msg_control.push({ cmsg_level: SOL_SOCKET, cmsg_type: SO_TIMESTAMPING, data: stamps });
+export function putTimestamping(msg: msghdr, stamps: scm_timestamping): void {
+  put_cmsg(msg, SOL_SOCKET, SO_TIMESTAMPING, stamps);
 }
 
 function put_ts_pktinfo(msg: msghdr, skb: sk_buff): void {
   const data: scm_ts_pktinfo = { if_index: skb.skb_iif, pkt_length: skb.len + skb.data - skb.mac_header };
-  msg.msg_control.push({ cmsg_level: SOL_SOCKET, cmsg_type: SCM_TIMESTAMPING_PKTINFO, data });
+  put_cmsg(msg, SOL_SOCKET, SCM_TIMESTAMPING_PKTINFO, data);
 }
 
 function sock_recv_drops(msg: msghdr, skb: sk_buff): void {
-  if (skb.dropcount > 0) msg.msg_control.push({ cmsg_level: SOL_SOCKET, cmsg_type: SO_RXQ_OVFL, data: skb.dropcount });
+  if (skb.dropcount > 0) put_cmsg(msg, SOL_SOCKET, SO_RXQ_OVFL, skb.dropcount);
 }
 
 /* Sending */

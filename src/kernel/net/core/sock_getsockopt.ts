@@ -5,20 +5,12 @@
 import { MAX_SCHEDULE_TIMEOUT } from '../../include/linux/sched.ts';
 import {
   SK_PACING_UNLIMITED,
-  SOCK_BROADCAST,
-  SOCK_DBG,
   SOCK_KEEPOPEN,
   SOCK_LINGER,
-  SOCK_LOCALROUTE,
-  SOCK_NOFCS,
   SOCK_RCVBUF_LOCK,
-  SOCK_RCVMARK,
-  SOCK_RCVPRIORITY,
   SOCK_RCVTSTAMP,
   SOCK_RCVTSTAMPNS,
-  SOCK_RXQ_OVFL,
   SOCK_SNDBUF_LOCK,
-  SOCK_URGINLINE,
   SOCK_ZEROCOPY,
   sk_rmem_alloc_get,
   sk_wmem_alloc_get,
@@ -33,6 +25,7 @@ import { IPPROTO_TCP } from '../../uapi/in.ts';
 import * as so from '../../uapi/socket.ts';
 import { TCP_LISTEN } from '../../uapi/tcp.ts';
 import { sock_gen_cookie } from './sock_life.ts';
+import { plainFlags } from './sock_setsockopt.ts';
 
 /** SO_MEMINFO's numbers, in the order of uapi/linux/sock_diag.h. */
 export interface skMeminfo {
@@ -48,7 +41,7 @@ export interface skMeminfo {
 }
 
 export function sk_getsockopt(sk: sock, _level: number, optname: number): unknown {
-  const flag = plainFlags.get(optname);
+  const flag = readableFlags.get(optname);
   if (flag !== undefined) return sock_flag(sk, flag) ? 1 : 0;
   return getBuffer(sk, optname) ?? getIdentity(sk, optname) ?? getBehaviour(sk, optname) ?? -ENOPROTOOPT;
 }
@@ -58,18 +51,7 @@ function txtimeOf(sk: sock): so.sock_txtime {
   return { clockid: sk.sk_clockid, flags: deadline | (sk.sk_txtime_report_errors ? so.SOF_TXTIME_REPORT_ERRORS : 0) };
 }
 
-const plainFlags = new Map<number, number>([
-  [so.SO_DEBUG, SOCK_DBG],
-  [so.SO_DONTROUTE, SOCK_LOCALROUTE],
-  [so.SO_BROADCAST, SOCK_BROADCAST],
-  [so.SO_OOBINLINE, SOCK_URGINLINE],
-  [so.SO_RXQ_OVFL, SOCK_RXQ_OVFL],
-  [so.SO_KEEPALIVE, SOCK_KEEPOPEN],
-  [so.SO_ZEROCOPY, SOCK_ZEROCOPY],
-  [so.SO_NOFCS, SOCK_NOFCS],
-  [so.SO_RCVMARK, SOCK_RCVMARK],
-  [so.SO_RCVPRIORITY, SOCK_RCVPRIORITY],
-]);
+const readableFlags = new Map([...plainFlags, [so.SO_KEEPALIVE, SOCK_KEEPOPEN], [so.SO_ZEROCOPY, SOCK_ZEROCOPY]]);
 
 function getBuffer(sk: sock, optname: number): unknown {
   switch (optname) {

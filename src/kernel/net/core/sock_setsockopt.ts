@@ -121,7 +121,8 @@ function setNumber(sk: sock, optname: number, val: number): number {
 
 const U16_MAX = 0xffff;
 
-const plainFlags = new Map<number, number>([
+/** Options that are a flag of the socket and nothing else. */
+export const plainFlags: ReadonlyMap<number, number> = new Map<number, number>([
   [so.SO_DEBUG, SOCK_DBG],
   [so.SO_DONTROUTE, SOCK_LOCALROUTE],
   [so.SO_BROADCAST, SOCK_BROADCAST],

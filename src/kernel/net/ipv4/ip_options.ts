@@ -8,7 +8,7 @@
 import type { sk_buff } from '../../include/linux/skbuff.ts';
 import { SKB_DROP_REASON_IP_INHDR, SKB_DROP_REASON_NOT_SPECIFIED, SKB_NOT_DROPPED_YET } from '../../include/net/dropreason.ts';
 import { icmp_send } from '../../include/net/icmp.ts';
-import { ip_hdr, ip_send_check } from '../../include/net/ip.ts';
+import { IP_HLEN, ip_hdr, ip_send_check } from '../../include/net/ip.ts';
 import { RTN_UNICAST } from '../../include/net/ip_fib.ts';
 import { __IP_INC_STATS, type net } from '../../include/net/net_namespace.ts';
 import { ICMP_PARAMETERPROB } from '../../uapi/in.ts';
@@ -27,7 +27,6 @@ const IPOPT_RA = 148;
 const IPOPT_TS_TSONLY = 0;
 const IPOPT_TS_TSANDADDR = 1;
 const IPOPT_TS_PRESPEC = 3;
-const IP_HLEN = 20;
 
 /** Where options of a header are (0: absent). The first octet that makes no sense is `pp`. */
 class ip_options {

@@ -11,7 +11,7 @@ import { kernel } from '../../current.ts';
 import { type sk_buff, skb_dst_set_noref, skb_push, skb_reset_network_header } from '../../include/linux/skbuff.ts';
 import { SKB_DROP_REASON_IP_OUTNOROUTES } from '../../include/net/dropreason.ts';
 import { type flowi4, inet_sk } from '../../include/net/inet_sock.ts';
-import { ip_copy_addrs, ip_dont_fragment, ip_hdr, ip_select_ttl } from '../../include/net/ip.ts';
+import { IP_HLEN, ip_copy_addrs, ip_dont_fragment, ip_hdr, ip_select_ttl } from '../../include/net/ip.ts';
 import { IP_INC_STATS, type net } from '../../include/net/net_namespace.ts';
 import { type sock, sock_net } from '../../include/net/sock.ts';
 import { EHOSTUNREACH } from '../../uapi/errno.ts';
@@ -27,8 +27,6 @@ export * from './ip_output_append.ts';
 export * from './ip_output_fragment.ts';
 export * from './ip_output_ident.ts';
 export * from './ip_output_xmit.ts';
-
-const IP_HLEN = 20;
 
 /** Sends a segment of a connected socket. */
 export function ip_queue_xmit(sk: sock, skb: sk_buff, fl: flowi4): number {

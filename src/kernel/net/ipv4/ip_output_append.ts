@@ -35,6 +35,7 @@ import { icmp_hdr, icmp_out_count } from '../../include/net/icmp.ts';
 import { flowi4, inet_sk } from '../../include/net/inet_sock.ts';
 import {
   type getfrag_t,
+  IP_HLEN,
   IP_MAX_MTU,
   IP_REPLY_ARG_NOSRCCHECK,
   inet_cork,
@@ -70,7 +71,6 @@ import { ip_send_skb } from './ip_output_xmit.ts';
 import { ip_local_error } from './ip_sockglue_error.ts';
 import { ip_route_output_flow } from './route.ts';
 
-const IP_HLEN = 20;
 /** Largest piece in one part: four pages, less what every buffer needs. */
 const SKB_MAX_ALLOC = 16384 - 320;
 

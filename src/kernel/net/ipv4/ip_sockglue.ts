@@ -11,6 +11,7 @@ import { __sk_dst_get, type msghdr, type sock, sock_net } from '../../include/ne
 import { EADDRNOTAVAIL, EINVAL, ENOPROTOOPT, ENOTCONN, EOPNOTSUPP } from '../../uapi/errno.ts';
 import * as ip from '../../uapi/in.ts';
 import { AF_INET, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM, SOL_IP } from '../../uapi/socket.ts';
+import { put_cmsg } from '../core/scm.ts';
 import { kfree_skb } from '../core/skbuff.ts';
 import { sock_dequeue_err_skb } from '../core/skbuff_errqueue.ts';
 import { sock_cmsg_send } from '../core/sock_cmsg.ts';
@@ -339,12 +340,12 @@ export function ipv4_pktinfo_prepare(_sk: sock, skb: sk_buff): void {
 export function ip_cmsg_recv(msg: msghdr, sk: sock, skb: sk_buff): void {
   const flags = inet_sk(sk).cmsg_flags;
   const iph = new ip.iphdr(skb.mem.view, skb_network_header(skb));
-  if ((flags & IP_CMSG_PKTINFO) !== 0) putIpControl(msg, ip.IP_PKTINFO, pktinfoOf(skb, iph.daddr));
-  if ((flags & IP_CMSG_TTL) !== 0) putIpControl(msg, ip.IP_TTL, iph.ttl);
-  if ((flags & IP_CMSG_TOS) !== 0) putIpControl(msg, ip.IP_TOS, iph.tos);
-  if ((flags & IP_CMSG_RECVOPTS) !== 0 && skb.ip_opt_len !== 0) putIpControl(msg, ip.IP_RECVOPTS, receivedOptions(skb));
+  if ((flags & IP_CMSG_PKTINFO) !== 0) put_cmsg(msg, SOL_IP, ip.IP_PKTINFO, pktinfoOf(skb, iph.daddr));
+  if ((flags & IP_CMSG_TTL) !== 0) put_cmsg(msg, SOL_IP, ip.IP_TTL, iph.ttl);
+  if ((flags & IP_CMSG_TOS) !== 0) put_cmsg(msg, SOL_IP, ip.IP_TOS, iph.tos);
+  if ((flags & IP_CMSG_RECVOPTS) !== 0 && skb.ip_opt_len !== 0) put_cmsg(msg, SOL_IP, ip.IP_RECVOPTS, receivedOptions(skb));
   if ((flags & IP_CMSG_ORIGDSTADDR) !== 0) ip_cmsg_recv_dstaddr(msg, skb, iph.daddr);
-  if ((flags & IP_CMSG_RECVFRAGSIZE) !== 0 && skb.ip_frag_max_size !== 0) putIpControl(msg, ip.IP_RECVFRAGSIZE, skb.ip_frag_max_size);
+  if ((flags & IP_CMSG_RECVFRAGSIZE) !== 0 && skb.ip_frag_max_size !== 0) put_cmsg(msg, SOL_IP, ip.IP_RECVFRAGSIZE, skb.ip_frag_max_size);
 }
 
 /** Errors are queued without looking up which of the host's addresses they are for. */
@@ -363,9 +364,5 @@ function receivedOptions(skb: sk_buff): Uint8Array {
 function ip_cmsg_recv_dstaddr(msg: msghdr, skb: sk_buff, daddr: number): void {
   if (skb.transport_header + 4 > skb.tail) return;
   const sin_port = skb.mem.view.getUint16(skb.transport_header + 2);
-  putIpControl(msg, ip.IP_RECVORIGDSTADDR, { sin_family: AF_INET, sin_port, sin_addr: daddr } satisfies ip.sockaddr_in);
-}
-
-export function putIpControl(msg: msghdr, cmsg_type: number, data: unknown): void {
-  msg.msg_control.push({ cmsg_level: SOL_IP, cmsg_type, data });
+  put_cmsg(msg, SOL_IP, ip.IP_RECVORIGDSTADDR, { sin_family: AF_INET, sin_port, sin_addr: daddr } satisfies ip.sockaddr_in);
 }

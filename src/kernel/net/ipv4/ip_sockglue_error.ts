@@ -16,13 +16,14 @@ import { inet_sk } from '../../include/net/inet_sock.ts';
 import type { msghdr, sock } from '../../include/net/sock.ts';
 import { EAGAIN } from '../../uapi/errno.ts';
 import * as ip from '../../uapi/in.ts';
-import { AF_INET, MSG_ERRQUEUE, MSG_TRUNC } from '../../uapi/socket.ts';
+import { AF_INET, MSG_ERRQUEUE, MSG_TRUNC, SOL_IP } from '../../uapi/socket.ts';
 import { skb_copy_datagram_msg } from '../core/datagram.ts';
+import { put_cmsg } from '../core/scm.ts';
 import { alloc_skb, consume_skb, kfree_skb } from '../core/skbuff.ts';
 import { skb_clone } from '../core/skbuff_clone.ts';
 import { sock_dequeue_err_skb, sock_queue_err_skb } from '../core/skbuff_errqueue.ts';
 import { sock_recv_timestamp } from '../core/sock_cmsg.ts';
-import { ip_cmsg_recv, putIpControl } from './ip_sockglue.ts';
+import { ip_cmsg_recv } from './ip_sockglue.ts';
 
 /** Keeps an ICMP error with the payload of the packet that caused it (from `payload` on, an offset in the skb's memory). */
 export function ip_icmp_error(sk: sock, skb: sk_buff, err: number, port: number, info: number, payload: number): void {
@@ -95,5 +96,5 @@ function reportError(sk: sock, skb: sk_buff, error: sock_exterr_skb, msg: msghdr
   }
   // Of the ICMP message, not of the packet that it quotes.
   if (error.ee_origin === SO_EE_ORIGIN_ICMP && inet_sk(sk).cmsg_flags !== 0) ip_cmsg_recv(msg, sk, skb);
-  putIpControl(msg, ip.IP_RECVERR, error);
+  put_cmsg(msg, SOL_IP, ip.IP_RECVERR, error);
 }

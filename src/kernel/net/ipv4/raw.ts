@@ -18,7 +18,7 @@ import { SKB_DROP_REASON_SOCKET_RCVBUFF } from '../../include/net/dropreason.ts'
 import { dst_mtu, dst_release, type rtable } from '../../include/net/dst.ts';
 import { icmp_err_convert } from '../../include/net/icmp.ts';
 import { flowi4, inet_sk, inet_sock } from '../../include/net/inet_sock.ts';
-import { ip_send_check, ipcm_cookie } from '../../include/net/ip.ts';
+import { IP_HLEN, ip_send_check, ipcm_cookie } from '../../include/net/ip.ts';
 import { RTN_BROADCAST, RTN_MULTICAST } from '../../include/net/ip_fib.ts';
 import { IP_INC_STATS, type net } from '../../include/net/net_namespace.ts';
 import { flowi4_init_output, RTCF_BROADCAST } from '../../include/net/route.ts';
@@ -81,7 +81,6 @@ import {
 } from './route.ts';
 import { __udp_disconnect } from './udp.ts';
 
-const IP_HLEN = 20;
 const NR_ICMP_UNREACH = 15;
 
 export class raw_sock extends inet_sock {

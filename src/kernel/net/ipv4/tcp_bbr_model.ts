@@ -2,8 +2,10 @@
  * net/ipv4/tcp_bbr.c: BBR's model of the path, from each ACK's rate sample: `bbr_update_model` → bandwidth (and the long-term one of a policed
  * path), ACK aggregation, phase of the gain cycle, full pipe, drained queue, least RTT, gains.
  */
+
 import { kernel } from '../../current.ts';
 import { tcp_sk } from '../../include/linux/tcp.ts';
+import { U32_MAX } from '../../include/linux/types.ts';
 import type { rate_sample } from '../../include/net/rate_sample.ts';
 import type { sock } from '../../include/net/sock.ts';
 import { before, tcp_packets_in_flight, tcp_snd_cwnd_set, tcp_stamp_us_delta, u32sub } from '../../include/net/tcp.ts';
@@ -46,7 +48,6 @@ const bbr_lt_bw_diff = 4000 / 8;
 const bbr_lt_bw_max_rtts = 48;
 const bbr_extra_acked_win_rtts = 5;
 const bbr_ack_epoch_acked_reset_thresh = 2 ** 20;
-const U32_MAX = 0xffff_ffff;
 
 /* Modes. */
 

@@ -7,6 +7,7 @@ import { WIDE } from '../../../sim/wide.ts';
 import { kernel } from '../../current.ts';
 import type { module } from '../../include/linux/module.ts';
 import { tcp_sk } from '../../include/linux/tcp.ts';
+import { U32_MAX } from '../../include/linux/types.ts';
 import { inet_csk_ca } from '../../include/net/inet_sock.ts';
 import { NET_ADD_STATS, NET_INC_STATS } from '../../include/net/net_namespace.ts';
 import { SK_PACING_NONE, type sock, sock_net } from '../../include/net/sock.ts';
@@ -24,7 +25,6 @@ const HYSTART_DELAY_MAX = 16000;
 const HYSTART_LOW_WINDOW = 16;
 const HYSTART_ACK_DELTA_US = 2000;
 const USEC_PER_MSEC = 1000;
-const U32_MAX = 0xffff_ffff;
 
 /** hystart_detect: which of its two signals HyStart heeds. */
 const HYSTART_ACK_TRAIN = 1;

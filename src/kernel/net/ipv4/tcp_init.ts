@@ -3,6 +3,7 @@
  */
 
 import { tcp_sk } from '../../include/linux/tcp.ts';
+import { U32_MAX } from '../../include/linux/types.ts';
 import type { net } from '../../include/net/net_namespace.ts';
 import { SOCK_SUPPORT_ZC, SOCK_USE_WRITE_QUEUE, type sock, sock_net, sock_set_flag } from '../../include/net/sock.ts';
 import {
@@ -24,8 +25,6 @@ import { tcp_congestion_default } from './tcp_cong_init.ts';
 import { tcp_sync_mss } from './tcp_output_mss.ts';
 import { tcp_tsq_work_init } from './tcp_output_tsq.ts';
 import { tcp_init_xmit_timers } from './tcp_timer.ts';
-
-const U32_MAX = 0xffff_ffff;
 
 /** Defaults that are kept in jiffies (tcp_sk_init() in Linux), tables, congestion controls, small queues. tcp_v4_init() comes after it. */
 export function tcp_init(network: net): void {

@@ -20,13 +20,12 @@ import {
   ACCECN_ORDER_1,
   accecnInitOffset,
   counterAt,
-  TCP_ACCECN_OPT_COUNTER_SEEN,
+  countersOf,
+  noticeOption,
   TCP_ACCECN_OPT_FAIL_RECV,
   TCP_ACCECN_OPT_FAIL_SEEN,
   TCP_ACCECN_OPT_NOT_SEEN,
-  TCPOLEN_ACCECN_PERFIELD,
   tcp_accecn_ace,
-  tcp_accecn_option_init,
   tcp_accecn_saw_opt_fail_recv,
 } from '../../include/net/tcp_ecn.ts';
 import type { ackContext } from '../../include/net/tcp_input_state.ts';
@@ -61,13 +60,13 @@ function takeOption(tp: tcp_sock, skb: sk_buff): boolean {
   const view = skb.mem.view;
   const at = skb.transport_header + tp.rx_opt.accecn;
   const order = view.getUint8(at) === TCPOPT_ACCECN1 ? ACCECN_ORDER_1 : ACCECN_ORDER_0;
-  const fields = Math.min(order.length, Math.floor((view.getUint8(at + 1) - 2) / TCPOLEN_ACCECN_PERFIELD));
+  const fields = Math.min(order.length, countersOf(view, at));
   const expected = tp.est_ecnfield;
   let changed = 0;
   let ambiguous = false;
   for (let i = 0; i < fields; i++) {
     const ecnfield = order[i]!;
-    const delta = updateCounter(tp.delivered_ecn_bytes, ecnfield, counterAt(view, at + 2 + i * TCPOLEN_ACCECN_PERFIELD));
+    const delta = updateCounter(tp.delivered_ecn_bytes, ecnfield, counterAt(view, at, i));
     if (delta < 0) ambiguous = true;
     if (delta === 0 || ecnfield === expected) continue;
     if (changed === 0) changed = ecnfield;
@@ -81,7 +80,7 @@ function takeOption(tp: tcp_sock, skb: sk_buff): boolean {
 function tcp_accecn_process_option(tp: tcp_sock, skb: sk_buff, delivered_bytes: number, flag: number): boolean {
   if ((tp.accecn_fail_mode & TCP_ACCECN_OPT_FAIL_RECV) !== 0) return false;
   if ((flag & FLAG_SLOWPATH) === 0 || tp.rx_opt.accecn === 0) return estimateWithoutOption(tp, delivered_bytes);
-  if (tp.saw_accecn_opt < TCP_ACCECN_OPT_COUNTER_SEEN) tcp_accecn_saw_opt_fail_recv(tp, tcp_accecn_option_init(skb, tp.rx_opt.accecn));
+  noticeOption(tp, skb);
   return takeOption(tp, skb);
 }
 

@@ -21,7 +21,7 @@ export interface oowStamp {
   last_oow_ack_time: number;
 }
 
-export function __tcp_oow_rate_limited(network: net, mib_idx: number, last: oowStamp): boolean {
+function __tcp_oow_rate_limited(network: net, mib_idx: number, last: oowStamp): boolean {
   const now = tcp_jiffies32();
   if (last.last_oow_ack_time !== 0 && now - last.last_oow_ack_time < network.ipv4.sysctl_tcp_invalid_ratelimit) {
     NET_INC_STATS(network, mib_idx);

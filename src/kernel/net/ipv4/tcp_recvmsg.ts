@@ -17,7 +17,6 @@ import {
   SOCK_DONE,
   SOCK_RCVBUF_LOCK,
   SOCK_RCVTSTAMP,
-  SOCK_RCVTSTAMPNS,
   SOCK_URGINLINE,
   type sock,
   sock_error,
@@ -48,25 +47,13 @@ import {
   SOF_TIMESTAMPING_RX_SOFTWARE,
   SOF_TIMESTAMPING_SOFTWARE,
 } from '../../uapi/net_tstamp.ts';
-import {
-  MSG_DONTWAIT,
-  MSG_ERRQUEUE,
-  MSG_OOB,
-  MSG_PEEK,
-  MSG_TRUNC,
-  MSG_WAITALL,
-  RCV_SHUTDOWN,
-  SO_TIMESTAMP,
-  SO_TIMESTAMPING,
-  SO_TIMESTAMPNS,
-  SOL_SOCKET,
-  SOL_TCP,
-} from '../../uapi/socket.ts';
+import { MSG_DONTWAIT, MSG_ERRQUEUE, MSG_OOB, MSG_PEEK, MSG_TRUNC, MSG_WAITALL, RCV_SHUTDOWN, SOL_TCP } from '../../uapi/socket.ts';
 import { TCP_CLOSE, TCP_CM_INQ, TCP_ESTABLISHED, TCP_LISTEN } from '../../uapi/tcp.ts';
 import { skb_copy_datagram_msg } from '../core/datagram.ts';
 import { sk_busy_loop, sk_can_busy_loop } from '../core/dev_busy_poll.ts';
+import { put_cmsg } from '../core/scm.ts';
 import { __kfree_skb, skb_attempt_defer_free } from '../core/skbuff.ts';
-import { reportsStamp } from '../core/sock_cmsg.ts';
+import { putStamp, putTimestamping, reportsStamp } from '../core/sock_cmsg.ts';
 import { __sk_flush_backlog, lock_sock, release_sock } from '../core/sock_lock.ts';
 import { sock_rfree } from '../core/sock_owner.ts';
 import { sk_wait_data } from '../core/sock_queue.ts';
@@ -294,17 +281,10 @@ function noteTimestamps(skb: sk_buff, state: recvState): void {
 
 function tcp_recv_timestamp(msg: msghdr, sk: sock, state: recvState): void {
   let { software, hardware } = state;
-  if (software !== 0) {
-    if (sock_flag(sk, SOCK_RCVTSTAMP)) {
-      const ns = sock_flag(sk, SOCK_RCVTSTAMPNS);
-      const data = ns ? software : Math.floor(software / 1000);
-      msg.msg_control.push({ cmsg_level: SOL_SOCKET, cmsg_type: ns ? SO_TIMESTAMPNS : SO_TIMESTAMP, data });
-    }
-  }
+  if (software !== 0 && sock_flag(sk, SOCK_RCVTSTAMP)) putStamp(msg, sk, software);
   if (!reportsStamp(sk, SOF_TIMESTAMPING_SOFTWARE, SOF_TIMESTAMPING_RX_SOFTWARE)) software = 0;
   if (!reportsStamp(sk, SOF_TIMESTAMPING_RAW_HARDWARE, SOF_TIMESTAMPING_RX_HARDWARE)) hardware = 0n;
-  if (software !== 0 || hardware !== 0n)
-    msg.msg_control.push({ cmsg_level: SOL_SOCKET, cmsg_type: SO_TIMESTAMPING, data: { software, hardware } });
+  if (software !== 0 || hardware !== 0n) putTimestamping(msg, { software, hardware });
 }
 
 /** Bytes left to read, for TCP_INQ. After the FIN 1, so that the reader comes back and sees the end. */
@@ -325,7 +305,7 @@ export function* tcp_recvmsg(sk: sock, msg: msghdr, flags: number): Sleeping<num
   release_sock(sk);
   if (ret < 0) return ret;
   if (state.timestamps) tcp_recv_timestamp(msg, sk, state);
-  if (state.inq) msg.msg_control.push({ cmsg_level: SOL_TCP, cmsg_type: TCP_CM_INQ, data: tcp_inq_hint(sk) });
+  if (state.inq) put_cmsg(msg, SOL_TCP, TCP_CM_INQ, tcp_inq_hint(sk));
   return ret;
 }
 

@@ -6,7 +6,7 @@
  */
 import { intOf, nameOf } from '../../include/linux/sockptr.ts';
 import { tcp_sk } from '../../include/linux/tcp.ts';
-import { max, min } from '../../include/linux/types.ts';
+import { max, min, U32_MAX } from '../../include/linux/types.ts';
 import {
   ICSK_ACK_PUSHED,
   inet_csk,
@@ -89,7 +89,6 @@ import { tcp_cleanup_rbuf } from './tcp_recvmsg.ts';
 import { tcp_set_window_clamp } from './tcp_state.ts';
 import { tcp_reset_keepalive_timer } from './tcp_timer.ts';
 
-const U32_MAX = 0xffff_ffff;
 const TCP_ULP_NAME_MAX = 16;
 /** TCP_TX_DELAY: µs that still fit into srtt_us, which is kept ×8. */
 const MAX_TX_DELAY = 2 ** (31 - 3);

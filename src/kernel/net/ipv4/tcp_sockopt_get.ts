@@ -1,7 +1,9 @@
 /**
  * net/ipv4/tcp.c: getsockopt() of TCP: `tcp_getsockopt` → `do_tcp_getsockopt`: structures, texts and numbers.
  */
+
 import { tcp_sk, type tcp_sock } from '../../include/linux/tcp.ts';
+import { U32_MAX } from '../../include/linux/types.ts';
 import { inet_csk, inet_csk_in_pingpong_mode } from '../../include/net/inet_sock.ts';
 import { type sock, sock_net } from '../../include/net/sock.ts';
 import {
@@ -59,8 +61,6 @@ import {
 import { tcp_fastopen_get_ctx } from './tcp_fastopen.ts';
 import { tcp_get_info, tcp_info } from './tcp_info.ts';
 import { inState, retrans_to_secs } from './tcp_sockopt.ts';
-
-const U32_MAX = 0xffff_ffff;
 
 /** The keys in use, one after the other: the current one, and the one before it. */
 const fastopenKeys = (sk: sock): Uint8Array => Uint8Array.from((tcp_fastopen_get_ctx(sk)?.raw ?? []).flatMap((key) => [...key]));

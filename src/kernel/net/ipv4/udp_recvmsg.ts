@@ -27,6 +27,7 @@ import { AF_INET, MSG_DONTWAIT, MSG_ERRQUEUE, MSG_PEEK, MSG_TRUNC, SOL_UDP } fro
 import { copy_linear_skb, skb_copy_and_csum_datagram_msg, skb_copy_datagram_msg } from '../core/datagram.ts';
 import { __skb_try_recv_from_queue, __skb_wait_for_more_packets, ESHUTDOWN_RECV } from '../core/datagram_recv.ts';
 import { sk_busy_loop, sk_can_busy_loop } from '../core/dev_busy_poll.ts';
+import { put_cmsg } from '../core/scm.ts';
 import { consume_skb, kfree_skb, kfree_skb_reason, skb_attempt_defer_free, skb_release_head_state } from '../core/skbuff.ts';
 import { sock_recv_cmsgs } from '../core/sock_cmsg.ts';
 import { __sk_mem_reduce_allocated } from '../core/sock_mem.ts';
@@ -99,8 +100,7 @@ function fillMessage(sk: sock, skb: sk_buff, msg: msghdr): void {
     name.sin_port = skb.mem.view.getUint16(skb.transport_header);
     name.sin_addr = new iphdr(skb.mem.view, skb_network_header(skb)).saddr;
   }
-  if (udp_sk(sk).gro_enabled && (skb.shinfo.gso_type & SKB_GSO_UDP_L4) !== 0)
-    msg.msg_control.push({ cmsg_level: SOL_UDP, cmsg_type: UDP_GRO, data: skb.shinfo.gso_size });
+  if (udp_sk(sk).gro_enabled && (skb.shinfo.gso_type & SKB_GSO_UDP_L4) !== 0) put_cmsg(msg, SOL_UDP, UDP_GRO, skb.shinfo.gso_size);
   if (inet_sk(sk).cmsg_flags !== 0) ip_cmsg_recv(msg, sk, skb);
 }
 
