@@ -24,8 +24,8 @@ function cpuSeconds() {
 
 /** One case in this process. */
 async function measure({ name, topology, truth = false }, bytes) {
-  const { loadTopology } = await import('../dist/topology/load.js');
-  const { runTopology } = await import('../dist/topology/run.js');
+  const { loadTopology, runTopology, tuneEngine } = await import('../dist/index.js');
+  tuneEngine();
   const directory = mkdtempSync(join(tmpdir(), 'truewire-bench-'));
   const half = bytes / SEGMENT / 2;
   let atHalf = null;

@@ -1,20 +1,18 @@
-// Puts function entry and exit hooks into the JavaScript of src/kernel, as gcc's -pg puts __fentry__ at the head of the kernel's functions.
-//
-//     node tools/fentry.mjs dist/kernel          rewrites the compiler's output in place (again: nothing changes)
-//     plugins: [fentryPlugin()]                  the same for sources that vite and vitest load
+// Puts function entry and exit hooks into the functions of src/kernel, as gcc's -pg puts __fentry__ at the head of the kernel's functions: a plugin for rolldown
+// (tools/bundle.mjs) and vite, which hand it the TypeScript.
 //
 // Every top-level function declaration with a row in src/kernel/trace/function_costs.ts calls `fentry(id)` first and hands its result
 // through `fexit(id, value)`; both are in src/machine/cpu.ts, id is the row's index. Insertions keep to the lines of the source, so that
 // source maps and stack traces stay right. A function that throws reports no exit: in the kernel that is a bug's end, not a way to return.
-import { readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parse } from 'acorn';
+import { parseAst } from 'rolldown/parseAst';
 
 const IMPORT = 'import { fentry as __fentry, fexit as __fexit } from ';
 const SOURCE_ROOT = fileURLToPath(new URL('../src/', import.meta.url));
 
-/** Name → id from the text of the cost table, in TypeScript or as the compiler wrote it. */
+/** Name → id from the text of the cost table. */
 export function readIds(text) {
   const ids = new Map();
   for (const row of text.matchAll(/^\s*\[\s*['"](\w+)['"],\s*\d+\s*\]/gm)) ids.set(row[1], ids.size);
@@ -25,7 +23,7 @@ export function readIds(text) {
 export function instrument(code, ids, cpuModule) {
   if (code.startsWith(IMPORT)) return null;
   const insertions = [];
-  for (const declaration of topLevelFunctions(parse(code, { ecmaVersion: 'latest', sourceType: 'module' }))) {
+  for (const declaration of topLevelFunctions(parseAst(code, { lang: 'ts' }))) {
     const id = ids.get(declaration.id?.name);
     if (id !== undefined) hook(declaration.body, id, insertions);
   }
@@ -110,7 +108,7 @@ function modulePath(from, to) {
   return path.startsWith('.') ? path : `./${path}`;
 }
 
-/** For vite and vitest: runs last, when the module is JavaScript already. */
+/** Of rolldown and vite, before anything else has changed the sources. */
 export function fentryPlugin() {
   const table = join(SOURCE_ROOT, 'kernel', 'trace', 'function_costs.ts');
   const kernel = join(SOURCE_ROOT, 'kernel') + sep;
@@ -118,7 +116,7 @@ export function fentryPlugin() {
   let ids;
   return {
     name: 'fentry',
-    enforce: 'post',
+    enforce: 'pre',
     transform(code, id) {
       const path = resolve(id.split('?')[0]);
       if (!path.startsWith(kernel) || !path.endsWith('.ts')) return null;
@@ -127,26 +125,4 @@ export function fentryPlugin() {
       return instrumented === null ? null : { code: instrumented, map: null };
     },
   };
-}
-
-/** Rewrites all modules below the compiled kernel. */
-function instrumentDirectory(directory) {
-  const ids = readIds(readFileSync(join(directory, 'trace', 'function_costs.js'), 'utf8'));
-  const cpu = join(directory, '..', 'machine', 'cpu.js');
-  for (const name of readdirSync(directory, { recursive: true })) {
-    if (!name.endsWith('.js')) continue;
-    const file = join(directory, name);
-    const instrumented = instrument(readFileSync(file, 'utf8'), ids, modulePath(file, cpu));
-    if (instrumented !== null) writeFileSync(file, instrumented);
-  }
-}
-
-if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
-  const directory = process.argv[2];
-  if (directory === undefined) {
-    console.error('usage: node tools/fentry.mjs COMPILED-KERNEL-DIRECTORY');
-    process.exitCode = 2;
-  } else {
-    instrumentDirectory(resolve(directory));
-  }
 }

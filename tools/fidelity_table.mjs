@@ -11,28 +11,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { compareCaptures } from '../dist/compare/compare.js';
-import { describe } from '../dist/compare/describe.js';
-import { neighbourhood } from '../dist/compare/neighbourhood.js';
-import { openCapture } from '../dist/observe/files/capture_reader.js';
-import { DEFAULT_START_EPOCH_NS } from '../dist/observe/files/pcapng_writer.js';
-import { runOneSide } from '../dist/replay/one_side.js';
-import { RecordedCalls } from '../dist/replay/recorded_calls.js';
-import { loadTopology } from '../dist/topology/load.js';
-import { runTopology } from '../dist/topology/run.js';
-import { parseDuration } from '../dist/topology/units.js';
+import * as library from '../dist/index.js';
 import { evaluate, readExpectations } from './recorded_scenarios.mjs';
 
-const library = {
-  DEFAULT_START_EPOCH_NS,
-  compareCaptures,
-  loadTopology,
-  openCapture,
-  parseDuration,
-  runOneSide,
-  runTopology,
-  RecordedCalls,
-};
+const { describe, neighbourhood, openCapture } = library;
 const { scenarios: expected } = readExpectations();
 const [wanted] = process.argv.slice(2);
 const percent = (share) => (share === undefined ? '' : `${(share * 100).toFixed(share === 1 ? 0 : 1)} %`);

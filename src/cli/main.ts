@@ -2,6 +2,7 @@
 /** The command line: the only place that prints and exits. */
 import { Command, CommanderError } from 'commander';
 import { type CompareFlags, compareCommand } from './compare_command.ts';
+import { tuneEngine } from './engine.ts';
 import { explain } from './errors.ts';
 import { EXIT_INPUT, EXIT_OK } from './exit_codes.ts';
 import { type FollowFlags, followCommand } from './follow_command.ts';
@@ -117,4 +118,5 @@ process.on('SIGINT', () => process.exit(130));
 process.on('SIGTERM', () => process.exit(143));
 // A closed pipe (`| head`) ends the output, not the run's files.
 process.stdout.on('error', () => process.exit(EXIT_OK));
+tuneEngine();
 process.exitCode = await main(process.argv.slice(2));
