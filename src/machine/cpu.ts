@@ -6,10 +6,11 @@
  * `this_cpu` is the one piece of state that lives at module level: the register that tells code which CPU it runs on (on x86, the base
  * of %gs). JavaScript runs one thing at a time, so exactly one simulated CPU executes at any instant, in any number of simulations.
  */
-import { Timer } from '../sim/event_queue.ts';
+
 import { InvariantError } from '../sim/invariant.ts';
 import type { Simulation } from '../sim/simulation.ts';
 import type { Nanoseconds } from '../sim/time.ts';
+import { Timer } from '../sim/timer.ts';
 import { WIDE } from '../sim/wide.ts';
 
 /** Who uses the CPU: the rows of /proc/stat. */

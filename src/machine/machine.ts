@@ -1,8 +1,9 @@
 /** A computer: CPUs, memory, slots for PCI devices, and the routing of message-signalled interrupts. No software. */
-import { Timer } from '../sim/event_queue.ts';
+
 import { InvariantError } from '../sim/invariant.ts';
 import type { Simulation } from '../sim/simulation.ts';
 import type { Nanoseconds } from '../sim/time.ts';
+import { Timer } from '../sim/timer.ts';
 import { Cpu, type OperatingSystem } from './cpu.ts';
 import { Dma } from './dma.ts';
 import type { DeviceFault } from './fault.ts';

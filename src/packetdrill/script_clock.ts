@@ -4,8 +4,8 @@
 import { type Sleeping, TASK_INTERRUPTIBLE, type task_struct } from '../kernel/include/linux/sched.ts';
 import { cond_resched, current, schedule, set_current_state, try_to_wake_up } from '../kernel/kernel/sched.ts';
 import { this_cpu } from '../machine/cpu.ts';
-import { Timer } from '../sim/event_queue.ts';
 import { NSEC_PER_MSEC, NSEC_PER_SEC, NSEC_PER_USEC } from '../sim/time.ts';
+import { Timer } from '../sim/timer.ts';
 import type { EventTime, ScriptEvent } from './ast.ts';
 import type { ScriptHost } from './host.ts';
 import type { RunOptions } from './options.ts';

@@ -8,8 +8,8 @@
 import type { Kernel } from '../kernel/kernel.ts';
 import type { CaptureDamage } from '../observe/files/capture_errors.ts';
 import type { CaptureReader } from '../observe/files/captured_packet.ts';
-import { Timer } from '../sim/event_queue.ts';
 import { NSEC_PER_SEC } from '../sim/time.ts';
+import { Timer } from '../sim/timer.ts';
 import { type Network, START_NS } from '../topology/network.ts';
 import type { Guest } from '../topology/run.ts';
 import type { CableEnd } from '../wire/cable.ts';

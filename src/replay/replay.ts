@@ -5,7 +5,7 @@
 import type { CaptureDamage } from '../observe/files/capture_errors.ts';
 import type { CaptureReader } from '../observe/files/capture_reader.ts';
 import type { CapturedPacket } from '../observe/files/captured_packet.ts';
-import { Timer } from '../sim/event_queue.ts';
+import { Timer } from '../sim/timer.ts';
 import { type Network, START_NS } from '../topology/network.ts';
 import type { Guest } from '../topology/run.ts';
 import type { CableEnd } from '../wire/cable.ts';

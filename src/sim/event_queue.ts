@@ -1,54 +1,38 @@
 /**
- * The event queue: a binary heap ordered by (time, sequence), so what was scheduled first for an instant runs first.
- * Keys live in typed arrays and timers remember their place, so that insertion, removal and re-arming are O(log n) and allocate nothing.
+ * The event queue: timers in order of time; what was armed first for an instant fires first.
  *
- * Taking out the earliest timer leaves its place vacant: most callbacks arm a timer, often the same one, and what they arm goes down from there in one
- * pass. Whoever wants to see the heap as it is closes the gap first.
+ * A network has few timers that fire all the time (a dozen for two busy hosts: cards, cables, CPUs) and many that wait for long and are mostly put off
+ * (retransmissions, watchdogs). The earliest are a short sorted list: arming one moves a few others along, taking one out moves none. All from the `#horizon` on
+ * are in a heap, from which the list is filled when it is empty.
  */
 import { InvariantError } from './invariant.ts';
 import type { Nanoseconds } from './time.ts';
-import { WIDE } from './wide.ts';
+import type { Timer } from './timer.ts';
+import { TimerHeap } from './timer_heap.ts';
 
-const GROWTH = 2;
-
-/** One alarm: made once with a name and a callback, armed and cancelled often. */
-export class Timer {
-  /** Place in the heap, -1 while not armed. Kept by the queue. */
-  slot = -1;
-  /** The instant it is armed for. Meaningful while pending. */
-  expires: Nanoseconds = WIDE;
-
-  readonly name: string;
-  readonly fire: () => void;
-
-  constructor(name: string, fire: () => void) {
-    this.name = name;
-    this.fire = fire;
-  }
-
-  get pending(): boolean {
-    return this.slot >= 0;
-  }
-}
+/** So many the list gets at a time, and so many it has at most, unless more are due at one instant. */
+const FILLED = 16;
+const LONGEST = 32;
+/** The slot of a timer in the list. */
+const LISTED = 0x3fff_ffff;
 
 export class EventQueue {
-  #times = new Float64Array(64);
-  #sequences = new Float64Array(64);
-  /** Never shortened (that is dear): entries from #size on are left-overs. */
+  /** The list, the earliest last. Entries from #listed on are left-overs. */
+  #times = new Float64Array(2 * LONGEST);
   readonly #timers: Timer[] = [];
-  #size = 0;
-  #nextSequence = 0;
-  /** The root is vacant. It counts in #size. */
-  #vacant = false;
+  #listed = 0;
+  /** What is due from here on is in the heap, what is due before in the list. */
+  #horizon: Nanoseconds = Number.POSITIVE_INFINITY;
+  readonly #heap = new TimerHeap();
 
   get size(): number {
-    return this.#vacant ? this.#size - 1 : this.#size;
+    return this.#listed + this.#heap.size;
   }
 
   /** Time of the earliest event; Infinity when there is none. */
   nextTime(): Nanoseconds {
-    if (this.#vacant) this.#close();
-    return this.#size > 0 ? this.#times[0]! : Number.POSITIVE_INFINITY;
+    if (this.#listed === 0 && !this.#fill()) return Number.POSITIVE_INFINITY;
+    return this.#times[this.#listed - 1]!;
   }
 
   /** Arms `timer` for `time`. A pending timer is moved and counts as scheduled now. */
@@ -56,35 +40,21 @@ export class EventQueue {
     if (!Number.isSafeInteger(time)) throw new InvariantError(`timer '${timer.name}': ${time} is no integer number of ns`);
     if (timer.slot >= 0) this.remove(timer);
     timer.expires = time;
-    if (this.#vacant) {
-      this.#vacant = false;
-      this.#siftDown(0, time, this.#nextSequence++, timer);
-      return;
-    }
-    if (this.#size === this.#times.length) this.#grow();
-    this.#siftUp(this.#size++, time, this.#nextSequence++, timer);
+    if (time >= this.#horizon) this.#heap.insert(timer, time);
+    else this.#list(timer, time);
   }
 
   remove(timer: Timer): void {
-    if (this.#vacant) this.#close();
-    const slot = timer.slot;
+    if (timer.slot === LISTED) this.#unlist(timer);
+    else this.#heap.removeAt(timer.slot);
     timer.slot = -1;
-    const last = --this.#size;
-    const moved = this.#timers[last]!;
-    const time = this.#times[last]!;
-    const sequence = this.#sequences[last]!;
-    if (slot === last) return;
-    if (slot > 0 && this.#before(time, sequence, (slot - 1) >> 1)) this.#siftUp(slot, time, sequence, moved);
-    else this.#siftDown(slot, time, sequence, moved);
   }
 
   /** Takes out the earliest timer, if it is due at `until` at the latest; else null. */
   popDue(until: Nanoseconds): Timer | null {
-    if (this.#vacant) this.#close();
-    if (this.#size === 0 || this.#times[0]! > until) return null;
-    const timer = this.#timers[0]!;
+    if (this.nextTime() > until || this.#listed === 0) return null;
+    const timer = this.#timers[--this.#listed]!;
     timer.slot = -1;
-    this.#vacant = true;
     return timer;
   }
 
@@ -95,60 +65,82 @@ export class EventQueue {
 
   /** All pending timers, earliest first: for reports, not for the run. */
   pending(): { name: string; time: Nanoseconds }[] {
-    if (this.#vacant) this.#close();
-    const order = this.#timers
-      .slice(0, this.#size)
-      .map((timer, i) => ({ name: timer.name, time: timer.expires, sequence: this.#sequences[i]! }));
-    return order.sort((a, b) => a.time - b.time || a.sequence - b.sequence).map(({ name, time }) => ({ name, time }));
+    const timers = [...this.#timers.slice(0, this.#listed).reverse(), ...this.#heap.sorted()];
+    return timers.map(({ name, expires }) => ({ name, time: expires }));
   }
 
-  /** Nothing was armed in the place of the timer that was taken out: the last one moves there. */
-  #close(): void {
-    this.#vacant = false;
-    const last = --this.#size;
-    if (last > 0) this.#siftDown(0, this.#times[last]!, this.#sequences[last]!, this.#timers[last]!);
-  }
-
-  #before(time: number, sequence: number, slot: number): boolean {
-    const other = this.#times[slot]!;
-    return time < other || (time === other && sequence < this.#sequences[slot]!);
-  }
-
-  #place(slot: number, time: number, sequence: number, timer: Timer): void {
-    this.#times[slot] = time;
-    this.#sequences[slot] = sequence;
-    this.#timers[slot] = timer;
-    timer.slot = slot;
-  }
-
-  #siftUp(slot: number, time: number, sequence: number, timer: Timer): void {
-    while (slot > 0) {
-      const parent = (slot - 1) >> 1;
-      if (!this.#before(time, sequence, parent)) break;
-      this.#place(slot, this.#times[parent]!, this.#sequences[parent]!, this.#timers[parent]!);
-      slot = parent;
+  #list(timer: Timer, time: Nanoseconds): void {
+    if (this.#listed >= LONGEST && this.#pushBack(time)) {
+      this.#heap.insert(timer, time);
+      return;
     }
-    this.#place(slot, time, sequence, timer);
-  }
-
-  #siftDown(slot: number, time: number, sequence: number, timer: Timer): void {
-    for (;;) {
-      let child = 2 * slot + 1;
-      if (child >= this.#size) break;
-      if (child + 1 < this.#size && this.#before(this.#times[child + 1]!, this.#sequences[child + 1]!, child)) child++;
-      if (this.#before(time, sequence, child)) break;
-      this.#place(slot, this.#times[child]!, this.#sequences[child]!, this.#timers[child]!);
-      slot = child;
+    let at = this.#extend();
+    const times = this.#times;
+    const timers = this.#timers;
+    for (; at > 0 && times[at - 1]! <= time; at--) {
+      times[at] = times[at - 1]!;
+      timers[at] = timers[at - 1]!;
     }
-    this.#place(slot, time, sequence, timer);
+    times[at] = time;
+    timers[at] = timer;
+    timer.slot = LISTED;
   }
 
-  #grow(): void {
-    const times = new Float64Array(this.#times.length * GROWTH);
-    const sequences = new Float64Array(this.#times.length * GROWTH);
-    times.set(this.#times);
-    sequences.set(this.#sequences);
-    this.#times = times;
-    this.#sequences = sequences;
+  #unlist(timer: Timer): void {
+    const times = this.#times;
+    const timers = this.#timers;
+    let at = this.#listed - 1;
+    while (timers[at] !== timer) at--;
+    const last = --this.#listed;
+    for (; at < last; at++) {
+      times[at] = times[at + 1]!;
+      timers[at] = timers[at + 1]!;
+    }
+  }
+
+  /** Moves the later half of a long list to the heap, if not all of it is due at one instant. True when `time` belongs there, too. */
+  #pushBack(time: Nanoseconds): boolean {
+    const earliest = this.#times[this.#listed - 1]!;
+    const middle = this.#times[this.#listed >> 1]!;
+    const horizon = middle > earliest ? middle : this.#times[0]!;
+    if (horizon === earliest) return false;
+    let from = 0;
+    while (this.#times[from]! >= horizon) from++;
+    // None in the heap is due as early, so the order among them is all that has to be kept.
+    for (let i = from - 1; i >= 0; i--) this.#heap.insert(this.#timers[i]!, this.#times[i]!);
+    this.#times.copyWithin(0, from, this.#listed);
+    this.#timers.copyWithin(0, from, this.#listed);
+    this.#listed -= from;
+    this.#horizon = horizon;
+    return time >= horizon;
+  }
+
+  /** Takes the earliest timers from the heap, and all that are due together with the last of them; false when there are none. */
+  #fill(): boolean {
+    const heap = this.#heap;
+    if (heap.size === 0) {
+      this.#horizon = Number.POSITIVE_INFINITY;
+      return false;
+    }
+    const timers = [heap.pop()];
+    while (heap.size > 0 && (timers.length < FILLED || heap.nextTime() === timers.at(-1)!.expires)) timers.push(heap.pop());
+    this.#horizon = heap.nextTime();
+    for (const timer of timers.reverse()) {
+      const at = this.#extend();
+      this.#times[at] = timer.expires;
+      this.#timers[at] = timer;
+      timer.slot = LISTED;
+    }
+    return true;
+  }
+
+  /** Makes the list longer by one; returns the new place, for the earliest. */
+  #extend(): number {
+    if (this.#listed === this.#times.length) {
+      const times = new Float64Array(2 * this.#listed);
+      times.set(this.#times);
+      this.#times = times;
+    }
+    return this.#listed++;
   }
 }

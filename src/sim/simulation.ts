@@ -1,9 +1,10 @@
 /** The clock of everything: runs events in order of (time, sequence). Knows nothing of networks. */
 import { ByteHeap } from './byte_heap.ts';
-import { EventQueue, Timer } from './event_queue.ts';
+import { EventQueue } from './event_queue.ts';
 import { InvariantError } from './invariant.ts';
 import { RandomStream } from './random.ts';
 import type { Nanoseconds } from './time.ts';
+import { Timer } from './timer.ts';
 
 export class Simulation {
   readonly seed: number;

@@ -3,9 +3,10 @@
  * inter-frame gap counted, the remainder of each division kept, so that rates are exact over many frames) and holds those under way in order of departure.
  * One event a frame: its arrival.
  */
-import { Timer } from '../sim/event_queue.ts';
+
 import type { Simulation } from '../sim/simulation.ts';
 import { type Nanoseconds, NSEC_PER_SEC } from '../sim/time.ts';
+import { Timer } from '../sim/timer.ts';
 import { WIDE } from '../sim/wide.ts';
 import { FCS_BYTES, type Frame, type FramePool, GAP_BYTES, MIN_FRAME, PREAMBLE_BYTES } from './frame.ts';
 import { Fate, Impairer, type Impairment } from './impairment.ts';

@@ -4,10 +4,10 @@
  */
 import type { DeviceFault } from '../../machine/fault.ts';
 import type { PciDevice, PciHost } from '../../machine/pci.ts';
-import { Timer } from '../../sim/event_queue.ts';
 import { InvariantError } from '../../sim/invariant.ts';
 import type { Simulation } from '../../sim/simulation.ts';
 import type { Nanoseconds } from '../../sim/time.ts';
+import { Timer } from '../../sim/timer.ts';
 import { WIDE } from '../../sim/wide.ts';
 import type { Frame, FramePool } from '../../wire/frame.ts';
 import type { Port, WireEnd } from '../../wire/port.ts';

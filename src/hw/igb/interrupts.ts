@@ -8,8 +8,9 @@
  * there is a cause for it, and starts nothing, so that the next cause is again served at once. The vector stays enabled, so that messages come while the
  * driver polls, and a cause that is still set raises nothing new.
  */
-import { Timer } from '../../sim/event_queue.ts';
+
 import { type Nanoseconds, NSEC_PER_USEC } from '../../sim/time.ts';
+import { Timer } from '../../sim/timer.ts';
 import { WIDE } from '../../sim/wide.ts';
 import * as D from './e1000_defines.ts';
 import * as R from './e1000_regs.ts';

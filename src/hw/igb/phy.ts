@@ -2,8 +2,9 @@
  * The copper PHY and its link (IEEE 802.3 clauses 22, 28 and 40): registers behind MDIC, auto-negotiation, and the events of a link that comes and
  * goes. The partner is always another port that offers all speeds and both kinds of pause.
  */
-import { Timer } from '../../sim/event_queue.ts';
+
 import type { Nanoseconds } from '../../sim/time.ts';
+import { Timer } from '../../sim/timer.ts';
 import * as D from './e1000_defines.ts';
 import * as R from './e1000_regs.ts';
 import type { IgbDevice } from './igb_device.ts';

@@ -7,8 +7,9 @@
  * Simplified: there are no VMDq pools, and five-tuple filters know neither priorities nor the conditions of IMIREXT. A packet that needs several descriptors
  * waits until there are enough of them.
  */
-import { Timer } from '../../sim/event_queue.ts';
+
 import type { Nanoseconds } from '../../sim/time.ts';
+import { Timer } from '../../sim/timer.ts';
 import { WIDE } from '../../sim/wide.ts';
 import type { Frame } from '../../wire/frame.ts';
 import { Classifier } from './classify.ts';

@@ -9,8 +9,8 @@
  * Simplified: a write-back is visible when it is sent, not PcieTiming.writeLatencyNs later; its interrupt comes at that time.
  */
 import type { PcieTiming } from '../../machine/pci.ts';
-import { Timer } from '../../sim/event_queue.ts';
 import type { Nanoseconds } from '../../sim/time.ts';
+import { Timer } from '../../sim/timer.ts';
 import { WIDE } from '../../sim/wide.ts';
 import { type Frame, MIN_FRAME } from '../../wire/frame.ts';
 import * as D from './e1000_defines.ts';

@@ -6,7 +6,8 @@
  */
 
 import { this_cpu } from '../../../machine/cpu.ts';
-import { EventQueue, Timer } from '../../../sim/event_queue.ts';
+import { EventQueue } from '../../../sim/event_queue.ts';
+import { Timer } from '../../../sim/timer.ts';
 import { kernel, this_cpu_ptr, trace } from '../../current.ts';
 import { newAddress } from '../../include/linux/address.ts';
 import { HRTIMER_SOFTIRQ } from '../../include/linux/interrupt.ts';

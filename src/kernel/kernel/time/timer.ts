@@ -7,8 +7,8 @@
  */
 
 import { this_cpu } from '../../../machine/cpu.ts';
-import { Timer } from '../../../sim/event_queue.ts';
 import { NSEC_PER_SEC } from '../../../sim/time.ts';
+import { Timer } from '../../../sim/timer.ts';
 import { WIDE } from '../../../sim/wide.ts';
 import { kernel, this_cpu_ptr, trace } from '../../current.ts';
 import { newAddress } from '../../include/linux/address.ts';
