@@ -45,6 +45,9 @@ export let this_cpu: Cpu = null as unknown as Cpu;
  */
 const charges: { ns: number; costs: Int32Array } = { ns: 0, costs: new Int32Array(0) };
 
+/** What `this_cpu` runs: of a constant object the compiler knows where the field is and what is in it, of a variable of a module neither. */
+export const running: { os: OperatingSystem } = { os: null as unknown as OperatingSystem };
+
 export class Cpu {
   readonly id: number;
   readonly simulation: Simulation;
@@ -87,7 +90,9 @@ export class Cpu {
   static #switchTo(cpu: Cpu): void {
     if (this_cpu !== null) this_cpu.#settle();
     this_cpu = cpu;
-    if (cpu !== null) charges.costs = cpu.costs;
+    if (cpu === null) return;
+    running.os = cpu.os;
+    charges.costs = cpu.costs;
   }
 
   /** Puts the clock forward by what functions have charged. */
