@@ -8,6 +8,7 @@ import type { Simulation } from '../sim/simulation.ts';
 import { type Nanoseconds, NSEC_PER_SEC } from '../sim/time.ts';
 import { Timer } from '../sim/timer.ts';
 import { WIDE } from '../sim/wide.ts';
+import { Flights } from './flights.ts';
 import { FCS_BYTES, type Frame, type FramePool, GAP_BYTES, MIN_FRAME, PREAMBLE_BYTES } from './frame.ts';
 import { Fate, Impairer, type Impairment } from './impairment.ts';
 import type { Port, WireEnd } from './port.ts';
@@ -40,13 +41,6 @@ export interface CableCounters {
 const UNPLUGGED = new Fate();
 UNPLUGGED.lost = true;
 
-/** A frame under way. Slots are used again. */
-class Flight {
-  frame: Frame | null = null;
-  departure: Nanoseconds = WIDE;
-  readonly fate = new Fate();
-}
-
 /** One end of a cable, and the direction that starts there. */
 export class CableEnd implements WireEnd {
   readonly cable: Cable;
@@ -67,9 +61,7 @@ export class CableEnd implements WireEnd {
   /** The device here sends a signal. */
   #signals = true;
   readonly #arrival: Timer;
-  #ring: Flight[] = [];
-  #head = 0;
-  #count = 0;
+  readonly #flights = new Flights();
 
   constructor(cable: Cable, name: string, impairment: Impairment | null) {
     this.cable = cable;
@@ -80,7 +72,6 @@ export class CableEnd implements WireEnd {
     this.name = name;
     this.#impairer = impairment === null ? null : new Impairer(cable.simulation, `wire ${cable.options.name} from ${name}`, impairment);
     this.#arrival = new Timer(`${cable.options.name} from ${name}`, () => this.#arrive());
-    for (let i = 0; i < 64; i++) this.#ring.push(new Flight());
   }
 
   get rateBps(): number {
@@ -96,7 +87,7 @@ export class CableEnd implements WireEnd {
   /** A cable without faults so far has no fates for the frames under way: they are well. */
   damage(count: number): void {
     if (this.#impairer === null) {
-      for (const flight of this.#ring) flight.fate.clear();
+      this.#flights.clearFates();
       this.#impairer = new Impairer(this.cable.simulation, `wire ${this.cable.options.name} from ${this.name}`, {});
     }
     this.#impairer.damageNext += count;
@@ -124,7 +115,7 @@ export class CableEnd implements WireEnd {
 
   /** Frames of this direction that have not arrived yet. */
   get inFlight(): number {
-    return this.#count;
+    return this.#flights.count;
   }
 
   #serialise(bytes: number): Nanoseconds {
@@ -137,26 +128,19 @@ export class CableEnd implements WireEnd {
   }
 
   #depart(frame: Frame, departure: Nanoseconds): void {
-    if (this.#count === this.#ring.length) this.#growRing();
-    const flight = this.#ring[(this.#head + this.#count++) & (this.#ring.length - 1)]!;
-    flight.frame = frame;
-    flight.departure = departure;
-    if (this.#impairer !== null) this.#impairer.decide(flight.fate, frame.length * 8);
-    if (this.#count === 1) this.#simulation.at(departure + this.#delayNs, this.#arrival);
+    const fate = this.#flights.depart(frame, departure);
+    if (this.#impairer !== null) this.#impairer.decide(fate, frame.length * 8);
+    if (this.#flights.count === 1) this.#simulation.at(departure + this.#delayNs, this.#arrival);
   }
 
   #arrive(): void {
-    const flight = this.#ring[this.#head]!;
-    const frame = flight.frame!;
-    flight.frame = null;
-    this.#head = (this.#head + 1) & (this.#ring.length - 1);
-    if (--this.#count > 0) {
-      const next = this.#ring[this.#head]!;
-      this.#simulation.at(next.departure + this.#delayNs, this.#arrival);
-    }
-    if (this.cable.observers.length > 0) this.#observe(frame, flight.departure, this.cable.up ? flight.fate : UNPLUGGED);
+    const flights = this.#flights;
+    const { departure, fate } = flights;
+    const frame = flights.arrive();
+    if (flights.count > 0) this.#simulation.at(flights.departure + this.#delayNs, this.#arrival);
+    if (this.cable.observers.length > 0) this.#observe(frame, departure, this.cable.up ? fate : UNPLUGGED);
     if (this.#impairer === null) this.#deliver(frame);
-    else this.#deliverImpaired(frame, flight.fate);
+    else this.#deliverImpaired(frame, fate);
   }
 
   #observe(frame: Frame, departure: Nanoseconds, fate: Fate): void {
@@ -202,13 +186,6 @@ export class CableEnd implements WireEnd {
     const port = this.peer.port;
     if (port === null || !this.cable.up) this.#lose(frame);
     else port.receive(frame);
-  }
-
-  #growRing(): void {
-    const flights = this.#ring.map((_, i) => this.#ring[(this.#head + i) & (this.#ring.length - 1)]!);
-    while (flights.length < this.#ring.length * 2) flights.push(new Flight());
-    this.#ring = flights;
-    this.#head = 0;
   }
 }
 

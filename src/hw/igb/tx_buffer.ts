@@ -79,8 +79,8 @@ export class TxBuffer {
     const slot = this.#slots[this.#first]!;
     const frame = slot.frame!;
     slot.frame = null;
-    this.#first = (this.#first + 1) & (this.#slots.length - 1);
-    this.#count--;
+    // An empty buffer starts over, so that the few slots in use stay in the cache.
+    this.#first = --this.#count === 0 ? 0 : (this.#first + 1) & (this.#slots.length - 1);
     this.#bytes -= frame.length;
     this.#leaving = frame.length;
     this.#leavesAt = this.#device.putOnWire(frame, now, slot.descriptor, slot.stamped);
