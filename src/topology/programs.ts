@@ -2,6 +2,7 @@
 import type { Sleeping } from '../kernel/include/linux/sched.ts';
 import { CommandError, type Output } from '../user/commands/command.ts';
 import { commandLine } from '../user/commands/shell.ts';
+import type { ScriptLog } from '../user/socket_script/log.ts';
 import { ScriptError } from '../user/socket_script/parse.ts';
 import { socketScript } from '../user/socket_script/run.ts';
 import type { Program } from '../user/sys.ts';
@@ -19,11 +20,11 @@ export interface NamedProgram {
 export type LoadedPrograms = ReadonlyMap<string, Program>;
 
 /** The program of a `run:` entry. `place` says where it stands, for errors; `log` takes what it prints. */
-export function programOf(spec: ProgramSpec, place: string, log: Output, loaded: LoadedPrograms): NamedProgram {
+export function programOf(spec: ProgramSpec, place: string, log: ScriptLog, loaded: LoadedPrograms): NamedProgram {
   if (spec.script !== undefined) return { name: 'sockscript', title: 'script', program: scriptOf(spec.script, place, log) };
   if (spec.command !== undefined) {
     const name = /^\s*(\S*)/.exec(spec.command)![1]!;
-    return { name, title: spec.command, program: commandProgram(spec.command, place, log) };
+    return { name, title: spec.command, program: commandProgram(spec.command, place, (line) => log.line(line)) };
   }
   const program = loaded.get(spec.program!);
   if (program === undefined)
@@ -31,7 +32,7 @@ export function programOf(spec: ProgramSpec, place: string, log: Output, loaded:
   return { name: 'node', title: spec.program!, program };
 }
 
-function scriptOf(text: string, place: string, log: Output): Program {
+function scriptOf(text: string, place: string, log: ScriptLog): Program {
   try {
     return socketScript(text, log);
   } catch (error) {

@@ -4,12 +4,15 @@ import { join } from 'node:path';
 import type { Sleeping } from '../kernel/include/linux/sched.ts';
 import { TCP_TIME_WAIT } from '../kernel/uapi/tcp.ts';
 import { CaptureSession } from '../observe/capture/capture_session.ts';
+import { tryAll } from '../observe/files/at_exit.ts';
+import { ProgramLog } from '../observe/report/program_log.ts';
 import { kernelVersion, type ReportedHost, type RunReport, reportDrops, reportHost } from '../observe/report/run_report.ts';
-import { writeKernelLog, writeLog, writeReport } from '../observe/report/write_report.ts';
+import { writeKernelLog, writeReport } from '../observe/report/write_report.ts';
 import { selectEvents } from '../observe/trace/event_selection.ts';
 import type { TraceFormat } from '../observe/trace/trace_formats.ts';
 import { TRUTH_FILE, TruthLog } from '../observe/truth.ts';
 import { NSEC_PER_MSEC, NSEC_PER_SEC } from '../sim/time.ts';
+import { linesTo } from '../user/socket_script/log.ts';
 import { type Process, type Program, startProgram } from '../user/sys.ts';
 import { type CaptureOptions, formatCaptures } from './capture_files.ts';
 import { attachCaptures } from './captures.ts';
@@ -59,9 +62,9 @@ const SAID_LINES = 3;
 
 /** A program of the topology and what became of it. */
 interface Started {
-  readonly host: Host;
+  readonly host: string;
   readonly named: NamedProgram;
-  readonly log: string[];
+  readonly log: ProgramLog;
   process: Process | null;
 }
 
@@ -112,8 +115,13 @@ export function runTopology(topology: Topology, options: RunOptions, guest: Gues
   if (network.frames.live > 0) leaked.push(`${network.frames.live} frames`);
   report.leaked = leaked;
   report.leaks = leaked.length;
-  for (const { host, log, process } of started)
-    if (log.length > 0) writeLog(options.directory, `${host.name}.${process?.task.pid}.log`, log);
+  tryAll(
+    started.map(
+      ({ log }) =>
+        () =>
+          log.close(),
+    ),
+  );
   writeReport(options.directory, report);
   return report;
 }
@@ -128,23 +136,35 @@ function letFramesArrive({ simulation, frames }: Network): void {
   while (frames.live > 0 && simulation.now < latest);
 }
 
-function planPrograms(topology: Topology, options: RunOptions): Map<string, { named: NamedProgram; log: string[] }[]> {
+function planPrograms(topology: Topology, options: RunOptions): Map<string, Started[]> {
   return new Map(
-    Object.entries(topology.hosts).map(([name, host]) => [
-      name,
-      (host.run ?? []).map((spec, index) => {
-        const log: string[] = [];
-        const output = (line: string): void => {
-          log.push(line);
-          options.onOutput?.(name, line);
-        };
-        return {
-          named: programOf(spec, topology.place('hosts', name, 'run', index, wayOf(spec)), output, options.programs ?? new Map()),
-          log,
-        };
-      }),
+    Object.entries(topology.hosts).map(([host, spec]) => [
+      host,
+      (spec.run ?? []).map((run, index) => planned(topology, options, host, run, index)),
     ]),
   );
+}
+
+function planned(
+  topology: Topology,
+  { directory, onOutput, programs }: RunOptions,
+  host: string,
+  spec: ProgramSpec,
+  index: number,
+): Started {
+  const log = new ProgramLog(() => join(directory, `${host}.${started.process?.task.pid}.log`));
+  const tell = (line: string): void => {
+    log.line(line);
+    onOutput?.(host, line);
+  };
+  const named = programOf(
+    spec,
+    topology.place('hosts', host, 'run', index, wayOf(spec)),
+    onOutput === undefined ? log : linesTo(tell),
+    programs ?? new Map(),
+  );
+  const started: Started = { host, named, log, process: null };
+  return started;
 }
 
 /** The key that says what is run. */
@@ -203,20 +223,20 @@ function checkSetup(network: Network): void {
   }
 }
 
-function startPrograms(network: Network, topology: Topology, planned: ReturnType<typeof planPrograms>): Started[] {
-  const started: Started[] = [];
-  for (const host of network.hosts) {
-    for (const [index, { named, log }] of (planned.get(host.name) ?? []).entries()) {
+/** Returns all programs, those that start later included. */
+function startPrograms(network: Network, topology: Topology, planned: ReadonlyMap<string, Started[]>): Started[] {
+  return network.hosts.flatMap((host) => {
+    const programs = planned.get(host.name) ?? [];
+    for (const [index, started] of programs.entries()) {
       const spec = topology.hosts[host.name]!.run![index]!;
-      const entry: Started = { host, named, log, process: null };
-      started.push(entry);
+      const { program, name, title } = started.named;
       const cpu = (spec.cpu ?? index) % host.machine.cpus.length;
-      network.simulation.once(START_NS + (spec.at ?? 0), `${host.name} ${named.title}`, () => {
-        entry.process = host.machine.cpus[cpu]!.runOn(() => startProgram(named.program, named.name, cpu));
+      network.simulation.once(START_NS + (spec.at ?? 0), `${host.name} ${title}`, () => {
+        started.process = host.machine.cpus[cpu]!.runOn(() => startProgram(program, name, cpu));
       });
     }
-  }
-  return started;
+    return programs;
+  });
 }
 
 function runToTheEnd(network: Network, started: readonly Started[], options: RunOptions, guest: Guest | null): void {
@@ -275,7 +295,7 @@ function describe(
     drops: reportDrops(hosts, network.cables),
     captures: [],
     programs: started.map(({ host, named, process }) => ({
-      host: host.name,
+      host,
       pid: process?.task.pid ?? 0,
       command: named.title,
       status: process === null || process.running ? null : process.status,

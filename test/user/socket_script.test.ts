@@ -1,5 +1,6 @@
 /** Socket scripts: the recorded vocabulary, its log, and what is said about mistakes. */
 import { describe, expect, it } from 'vitest';
+import { linesTo } from '../../src/user/socket_script/log.ts';
 import { ScriptError } from '../../src/user/socket_script/parse.ts';
 import { socketScript } from '../../src/user/socket_script/run.ts';
 import { LoopbackHost } from '../support/programs.ts';
@@ -10,7 +11,14 @@ const untimed = (lines: readonly string[]): string[] => lines.map((line) => line
 function play(...scripts: string[]): string[][] {
   const host = new LoopbackHost(2);
   const logs = scripts.map((): string[] => []);
-  host.runAll(...scripts.map((text, i) => socketScript(text, (line) => logs[i]!.push(line))));
+  host.runAll(
+    ...scripts.map((text, i) =>
+      socketScript(
+        text,
+        linesTo((line) => logs[i]!.push(line)),
+      ),
+    ),
+  );
   expect(host.leftovers()).toEqual([]);
   return logs.map(untimed);
 }
@@ -58,7 +66,10 @@ describe('socket scripts', () => {
   ])('name the place of a mistake in %j', (text, line, column, hint) => {
     let error: unknown;
     try {
-      socketScript(text, () => undefined);
+      socketScript(
+        text,
+        linesTo(() => undefined),
+      );
     } catch (thrown) {
       error = thrown;
     }

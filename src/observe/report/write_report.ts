@@ -1,4 +1,4 @@
-/** Writes a run's report and logs beside its captures. */
+/** Writes a run's report and the kernels' logs beside its captures. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CaptureWriteError } from '../files/output_file.ts';
@@ -6,11 +6,6 @@ import type { RunReport } from './run_report.ts';
 
 export function writeReport(directory: string, report: RunReport): void {
   write(join(directory, 'run.json'), `${JSON.stringify(report, null, 2)}\n`);
-}
-
-/** What a program printed. */
-export function writeLog(directory: string, name: string, lines: readonly string[]): void {
-  write(join(directory, name), `${lines.join('\n')}\n`);
 }
 
 /** The kernel's log as `dmesg` prints it: every line has the time since power-on. */

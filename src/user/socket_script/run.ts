@@ -12,6 +12,7 @@ import { TCP_INFO, TCP_MD5SIG, TCP_MD5SIG_EXT } from '../../kernel/uapi/tcp.ts';
 import { WIDE } from '../../sim/wide.ts';
 import { type Process, type Program, type Sys, sockaddr } from '../sys.ts';
 import { cmsgText } from './cmsg.ts';
+import type { ScriptLog } from './log.ts';
 import { parseScript, type ScriptItem, type Step } from './parse.ts';
 import { SOCKET_OPTIONS } from './socket_options.ts';
 
@@ -19,9 +20,6 @@ const PERIOD = 251;
 const DEFAULT_READ_SIZE = 65536;
 const DEFAULT_BACKLOG = 128;
 const LARGEST_BUFFER = 64 << 20;
-
-/** Where the log's lines go. */
-export type ScriptLog = (line: string) => void;
 
 /** What a script's commands share. */
 class State {
@@ -38,11 +36,20 @@ class State {
   sampling = false;
   readBuffer: Uint8Array = new Uint8Array(0);
   readonly background: Process[] = [];
+  #recvSize = -1;
+  #recvText = '';
 
   constructor(sys: Sys, log: ScriptLog, pattern: Uint8Array) {
     this.sys = sys;
     this.log = log;
     this.pattern = pattern;
+  }
+
+  /** `recv(SIZE)`, kept while the size is the same. */
+  recvText(size: number): string {
+    if (this.#recvSize !== size) this.#recvText = `recv(${size})`;
+    this.#recvSize = size;
+    return this.#recvText;
   }
 
   /** A buffer for reading, kept from call to call. */
@@ -60,7 +67,7 @@ export function socketScript(text: string, log: ScriptLog): Program {
     for (const item of items) yield* runItem(state, item);
     state.sampling = false;
     yield* joinAll(state);
-    log(`${sys.clockGettime()} end tx=${state.sent} rx=${state.received} bad=${state.bad}`);
+    log.line(`${sys.clockGettime()} end tx=${state.sent} rx=${state.received} bad=${state.bad}`);
     return state.bad === 0 ? 0 : 1;
   };
 }
@@ -105,8 +112,7 @@ function* runStep(state: State, step: Step): Sleeping<void> {
 }
 
 function logResult(state: State, start: number, what: string, result: number): void {
-  const end = state.sys.clockGettime();
-  state.log(`${start} +${end - start} ${what} -> ${result < 0 ? `-1 ${errnoName(result)}` : result}`);
+  state.log.call(start, state.sys.clockGettime() - start, what, result);
 }
 
 /** Returns what the log shows as the command's result; null when it logged for itself. */
@@ -148,7 +154,7 @@ function* receive(state: State, total: number): Sleeping<number> {
     const start = state.sys.clockGettime();
     const count = yield* state.sys.recv(state.current, buffer, 0, 0, wanted);
     if (count < 0) return count;
-    logResult(state, start, `recv(${wanted})`, count);
+    logResult(state, start, state.recvText(wanted), count);
     if (count === 0) break;
     check(state, buffer, count, state.received);
     state.received += count;
@@ -213,7 +219,7 @@ const COMMANDS: Readonly<Record<string, ScriptCommand>> = {
     state.sent = state.received = 0;
     if (fd < 0) return fd;
     logResult(state, start, words.join(' '), fd);
-    state.log(`${state.sys.clockGettime()} peer ${dotted(peer.sin_addr)}:${peer.sin_port}`);
+    state.log.line(`${state.sys.clockGettime()} peer ${dotted(peer.sin_addr)}:${peer.sin_port}`);
     return null;
   },
   *connect(state, [, address = '', port]) {
@@ -254,7 +260,7 @@ const COMMANDS: Readonly<Record<string, ScriptCommand>> = {
     if (count < 0) return count;
     check(state, buffer, count, 0);
     logResult(state, start, words.join(' '), count);
-    state.log(`${state.sys.clockGettime()} from ${dotted(from.sin_addr)}:${from.sin_port} bad=${state.bad}`);
+    state.log.line(`${state.sys.clockGettime()} from ${dotted(from.sin_addr)}:${from.sin_port} bad=${state.bad}`);
     return null;
   },
   *recvmsg(state, words, start) {
@@ -294,7 +300,7 @@ const COMMANDS: Readonly<Record<string, ScriptCommand>> = {
     const value = yield* state.sys.getsockopt(state.current, level, option);
     if (typeof value === 'number' && value < 0) return value;
     const meaning = name === 'SO_ERROR' && value !== 0 ? errnoName(Number(value)) : '';
-    state.log(`${start} ${name}=${String(value)}${typeof value === 'number' ? ` (${meaning})` : ''}`);
+    state.log.line(`${start} ${name}=${String(value)}${typeof value === 'number' ? ` (${meaning})` : ''}`);
     return 0;
   },
   *sleep_us(state, [, time]) {
@@ -348,7 +354,7 @@ function* receiveMessage(state: State, words: readonly string[], start: number, 
   const count = yield* state.sys.recvmsg(state.current, message, flags);
   if (count < 0) return count;
   logResult(state, start, words.join(' '), count);
-  for (const cmsg of message.msg_control) state.log(`${state.sys.clockGettime()} cmsg ${cmsgText(cmsg)}`);
+  for (const cmsg of message.msg_control) state.log.line(`${state.sys.clockGettime()} cmsg ${cmsgText(cmsg)}`);
   return null;
 }
 
@@ -356,5 +362,5 @@ function* logTcpInfo(state: State): Sleeping<void> {
   const start = state.sys.clockGettime();
   const info = yield* state.sys.getsockopt(state.current, SOL_TCP, TCP_INFO);
   if (typeof info === 'number') logResult(state, start, 'tcpinfo', info);
-  else state.log(`${start} tcpinfo ${JSON.stringify(info)}`);
+  else state.log.line(`${start} tcpinfo ${JSON.stringify(info)}`);
 }

@@ -13,6 +13,7 @@ import { skb_copy } from '../../../../src/kernel/net/core/skbuff_reshape.ts';
 import { loadTopology } from '../../../../src/topology/load.ts';
 import { Network } from '../../../../src/topology/network.ts';
 import { commandProgram } from '../../../../src/topology/programs.ts';
+import { linesTo } from '../../../../src/user/socket_script/log.ts';
 import { socketScript } from '../../../../src/user/socket_script/run.ts';
 import { startProgram } from '../../../../src/user/sys.ts';
 
@@ -63,7 +64,10 @@ function lab(setup: readonly string[]): { software: Uint8Array[]; wire: Uint8Arr
   const run = (host: string, script: string): void =>
     network.host(host).onCpu(() => {
       startProgram(
-        socketScript(script, () => undefined),
+        socketScript(
+          script,
+          linesTo(() => undefined),
+        ),
         'script',
         0,
       );
