@@ -68,6 +68,20 @@ it('ss tells nothing of the congestion control’s model where inet_diag does no
   expect(lines[waiting + 1]).not.toContain('bbr:(');
 });
 
+it('ss shows the timers of TIME-WAIT and of keepalives as Linux does', () => {
+  const lines = printed(
+    [
+      script('10ms', 'connect 10.0.0.2 5001', 'send 100', 'shutdown wr', 'recvall', 'close'),
+      script('20ms', 'connect 10.0.0.2 5001', 'setsockopt SO_KEEPALIVE 1', 'send 100', 'sleep_us 2500000'),
+      command('2050ms', 'ss -tano'),
+    ],
+    [script('0s', 'listen 5001', 'accept', 'recvall', 'send 10', 'close', 'accept', 'recvall', 'close', 'closelisten')],
+  );
+  const rows = lines.filter((line) => /timer:/.test(line)).map((line) => line.replaceAll(/ +/g, ' ').replace(/:\d{5} /, ':54398 '));
+  expect(rows).toContain('TIME-WAIT 0 0 10.0.0.1:54398 10.0.0.2:5001 timer:(timewait,57sec,0)');
+  expect(rows).toContain('ESTAB 0 0 10.0.0.1:54398 10.0.0.2:5001 timer:(keepalive,119min,0)');
+});
+
 it('ip route shows metrics as Linux does, and what a packet would get of them', () => {
   const lines = printed([
     command('0s', 'ip route add 10.9.0.0/16 via 10.0.0.2 metric 50 mtu 1400 initcwnd 20 rto_min 5ms'),
