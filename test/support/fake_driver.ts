@@ -20,8 +20,9 @@ import { alloc_etherdev_mqs, dev_open, register_netdev } from '../../src/kernel/
 import { napi_complete_done, napi_enable, netif_napi_add } from '../../src/kernel/net/core/dev_napi.ts';
 import { netdev_tx_completed_queue, netdev_tx_sent_queue, netif_tx_wake_queue } from '../../src/kernel/net/core/dev_tx_queue.ts';
 import { napi_gro_receive } from '../../src/kernel/net/core/gro.ts';
-import { napi_build_skb, napi_consume_skb } from '../../src/kernel/net/core/skbuff.ts';
+import { napi_build_skb } from '../../src/kernel/net/core/skbuff.ts';
 import { skb_copy_bits } from '../../src/kernel/net/core/skbuff_bits.ts';
+import { napi_consume_skb } from '../../src/kernel/net/core/skbuff_free.ts';
 import { eth_type_trans } from '../../src/kernel/net/ethernet/eth.ts';
 
 export interface FakeOptions {

@@ -27,8 +27,8 @@ import { skb_dst_force } from '../../include/net/dst.ts';
 import type { net } from '../../include/net/net_namespace.ts';
 import { alloc_netdev_mqs, register_netdev } from '../../net/core/dev.ts';
 import { __netif_rx } from '../../net/core/dev_receive.ts';
-import { skb_orphan_frags_rx } from '../../net/core/skbuff.ts';
 import { skb_tstamp_tx } from '../../net/core/skbuff_errqueue.ts';
+import { skb_orphan_frags_rx } from '../../net/core/skbuff_free.ts';
 import { eth_header_ops, eth_type_trans } from '../../net/ethernet/eth.ts';
 import { ARPHRD_LOOPBACK, ETH_ALEN, ETH_HLEN } from '../../uapi/if_ether.ts';
 

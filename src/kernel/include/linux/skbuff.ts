@@ -187,7 +187,6 @@ export class sk_buff {
   peeked = false;
   head_frag = false;
   pfmemalloc = false;
-  pp_recycle = false;
   slow_gro = false;
 
   mac_header = -1;
@@ -220,11 +219,7 @@ export class sk_buff {
   tstamp_type = 0;
   skb_mstamp_ns = WIDE;
   dst_pending_confirm = false;
-  decrypted = false;
   ignore_df = false;
-  wifi_acked = false;
-  redirected = false;
-  remcsum_offload = false;
 
   /** skb->cb as TCP, IP and GRO use it: one object each, since none may disturb the other's life here. */
   readonly tcp: tcp_skb_cb = new tcp_skb_cb();
@@ -235,7 +230,6 @@ export class sk_buff {
   /** Clock of the CPU that left it in a queue for another one to find: it is found no earlier. */
   queuedTime = WIDE;
   qdisc_pkt_len = 0;
-  qdisc_cb_time = 0;
   /** Why it is dropped, while it waits to be freed: tc_skb_cb's drop_reason, get_kfree_skb_cb()'s reason. */
   dropReason = 0;
 

@@ -39,7 +39,7 @@ import {
 } from '../../uapi/socket.ts';
 import { TCP_ESTABLISHED, TCP_LISTEN, TCP_SYN_SENT } from '../../uapi/tcp.ts';
 import { sk_busy_loop, sk_can_busy_loop } from './dev_busy_poll.ts';
-import { consume_skb, kfree_skb_reason } from './skbuff.ts';
+import { consume_skb, kfree_skb_reason } from './skbuff_free.ts';
 
 /** The first packet of `queue` (or, peeking with SO_PEEK_OFF, the one that holds the offset); taken out unless peeking. */
 export function __skb_try_recv_from_queue(sk: sock, queue: sk_buff_head, flags: number): sk_buff | null {

@@ -24,7 +24,7 @@ import { HZ } from '../../kernel/time/timer.ts';
 import { LINUX_MIB_BUSYPOLLRXPACKETS } from '../../uapi/snmp.ts';
 import { __napi_schedule } from './dev_napi.ts';
 import { gro_flush_normal, gro_normal_list } from './gro.ts';
-import { skb_defer_free_flush } from './skbuff.ts';
+import { skb_defer_free_flush } from './skbuff_free.ts';
 
 /** Packets a round takes at most, unless SO_BUSY_POLL_BUDGET says otherwise. */
 export const BUSY_POLL_BUDGET = 8;

@@ -51,9 +51,9 @@ import { jiffies } from '../../kernel/time/timer.ts';
 import { ETH_P_8021Q, ETH_P_IP, ETH_P_IPV6 } from '../../uapi/if_ether.ts';
 import { iphdr } from '../../uapi/in.ts';
 import { skb_gso_segment } from './gso.ts';
-import { consume_skb, kfree_skb } from './skbuff.ts';
 import { skb_clone } from './skbuff_clone.ts';
 import { skb_checksum_help } from './skbuff_csum.ts';
+import { consume_skb, kfree_skb } from './skbuff_free.ts';
 import { skb_linearize } from './skbuff_reshape.ts';
 import { vlan_insert_tag_set_proto } from './skbuff_vlan.ts';
 

@@ -22,7 +22,7 @@ import { HRTIMER_NORESTART, hrtimer, hrtimer_cancel, hrtimer_start } from '../..
 import { HZ, jiffies, usecs_to_jiffies } from '../../kernel/time/timer.ts';
 import { ____napi_schedule, addToPollList, removeFromPollList } from './dev_napi_list.ts';
 import { flush_gro_hash, gro_flush_normal } from './gro.ts';
-import { skb_defer_free_flush } from './skbuff.ts';
+import { skb_defer_free_flush } from './skbuff_free.ts';
 
 /* Setting up */
 

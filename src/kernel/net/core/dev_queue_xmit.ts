@@ -45,8 +45,8 @@ import { ENETDOWN } from '../../uapi/errno.ts';
 import { __qdisc_run, nolock_qdisc_is_empty, qdisc_run, qdisc_run_begin, qdisc_run_end, sch_direct_xmit } from '../sched/sch_generic.ts';
 import { dev_hard_start_xmit, validate_xmit_skb } from './dev_hard_start_xmit.ts';
 import { skb_get_hash } from './flow_dissector.ts';
-import { __kfree_skb, kfree_skb_list, kfree_skb_reason } from './skbuff.ts';
 import { __skb_tstamp_tx } from './skbuff_errqueue.ts';
+import { __kfree_skb, kfree_skb_list, kfree_skb_reason } from './skbuff_free.ts';
 
 /** A device that sends through another that sends through it, and so on. */
 const XMIT_RECURSION_LIMIT = 8;

@@ -41,7 +41,7 @@ import { ETH_P_8021Q } from '../../uapi/if_ether.ts';
 import { skb_flow_limit } from './dev_flow_limit.ts';
 import { ____napi_schedule } from './dev_napi_list.ts';
 import { get_rps_cpu, napi_schedule_rps } from './dev_rps.ts';
-import { kfree_skb_reason } from './skbuff.ts';
+import { kfree_skb_reason } from './skbuff_free.ts';
 import { skb_vlan_untag } from './skbuff_vlan.ts';
 
 const VLAN_VID_MASK = 0x0fff;

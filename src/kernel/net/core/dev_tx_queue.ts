@@ -17,7 +17,7 @@ import { SKB_CONSUMED, SKB_DROP_REASON_NOT_SPECIFIED } from '../../include/net/d
 import { __QDISC_STATE_SCHED, type Qdisc } from '../../include/net/sch_generic.ts';
 import { raise_softirq_irqoff } from '../../kernel/softirq.ts';
 import { dql_avail, dql_completed, dql_queued, dql_reset } from '../../lib/dynamic_queue_limits.ts';
-import { consume_skb, kfree_skb_reason } from './skbuff.ts';
+import { consume_skb, kfree_skb_reason } from './skbuff_free.ts';
 
 /** Has the qdisc run in NET_TX_SOFTIRQ, once however often it is asked for. */
 export function __netif_schedule(q: Qdisc): void {

@@ -8,7 +8,7 @@ import { DST_OBSOLETE_DEAD, DST_OBSOLETE_NONE, dst_entry, type dst_ops } from '.
 import type { net } from '../../include/net/net_namespace.ts';
 import type { sock } from '../../include/net/sock.ts';
 import { jiffies } from '../../kernel/time/timer.ts';
-import { kfree_skb } from './skbuff.ts';
+import { kfree_skb } from './skbuff_free.ts';
 
 export function dst_discard_out(_network: net, _sk: sock | null, skb: sk_buff): number {
   kfree_skb(skb, 'dst_discard_out');

@@ -47,11 +47,11 @@ import type { net } from '../../include/net/net_namespace.ts';
 import { showPacket } from '../../include/net/packet_watchers.ts';
 import { jiffies } from '../../kernel/time/timer.ts';
 import { csum_add, csum_fold } from '../../lib/checksum.ts';
-import { E2BIG, ETOOMANYREFS } from '../../uapi/errno.ts';
+import { E2BIG } from '../../uapi/errno.ts';
 import { ETH_HLEN } from '../../uapi/if_ether.ts';
 import { netif_receive_skb_list_internal } from './dev_receive.ts';
-import { __kfree_skb, __napi_kfree_skb, kfree_skb, napi_skb_free_stolen_head } from './skbuff.ts';
 import { skb_checksum } from './skbuff_bits.ts';
+import { __kfree_skb, __napi_kfree_skb, kfree_skb, napi_skb_free_stolen_head } from './skbuff_free.ts';
 import { pskb_may_pull } from './skbuff_reshape.ts';
 
 /** Flows that a bucket holds packets of. */
@@ -204,7 +204,6 @@ export function gro_normal_list(napi: napi_struct): void {
 export function skb_gro_receive(p: sk_buff, skb: sk_buff): number {
   const len = skb_gro_len(skb);
   if (p.len + len >= Math.min(p.dev!.gro_max_size, GRO_LEGACY_MAX_SIZE) || skb.gro.flush !== 0) return -E2BIG;
-  if (p.pp_recycle !== skb.pp_recycle) return -ETOOMANYREFS;
   let target = p.gro.last!;
   let delta = takeFrags(target, skb);
   if (delta < 0) {

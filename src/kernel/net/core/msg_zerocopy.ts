@@ -9,8 +9,9 @@ import { SO_EE_ORIGIN_ZEROCOPY, sock_exterr_skb } from '../../include/linux/errq
 import type { sk_buff, ubuf_info } from '../../include/linux/skbuff.ts';
 import { GFP_KERNEL } from '../../include/linux/types.ts';
 import { SOCK_DEAD, type sock, sock_flag, sock_hold } from '../../include/net/sock.ts';
-import { alloc_skb, kfree_skb } from './skbuff.ts';
+import { alloc_skb } from './skbuff.ts';
 import { sock_queue_err_skb } from './skbuff_errqueue.ts';
+import { kfree_skb } from './skbuff_free.ts';
 import { sock_put } from './sock_life.ts';
 
 const SO_EE_CODE_ZEROCOPY_COPIED = 1;

@@ -59,8 +59,8 @@ import {
   neigh_remove_one,
   redrawReachableTimes,
 } from './neighbour_table.ts';
-import { consume_skb, kfree_skb_reason } from './skbuff.ts';
 import { skb_clone } from './skbuff_clone.ts';
+import { consume_skb, kfree_skb_reason } from './skbuff_free.ts';
 
 export * from './neighbour_table.ts';
 

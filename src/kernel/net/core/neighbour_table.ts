@@ -22,7 +22,7 @@ import {
 } from '../../include/net/neighbour.ts';
 import { HZ, jiffies, mod_timer, timer_delete, timer_list, timer_pending } from '../../kernel/time/timer.ts';
 import { ENETDOWN } from '../../uapi/errno.ts';
-import { kfree_skb_reason, skb_queue_purge } from './skbuff.ts';
+import { kfree_skb_reason, skb_queue_purge } from './skbuff_free.ts';
 
 /** How often parameters get a new random reachable time, in s. */
 const REACHABLE_TIME_REDRAW = 300;

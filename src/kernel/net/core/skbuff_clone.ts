@@ -16,7 +16,7 @@ import { SKB_CONSUMED } from '../../include/net/dropreason.ts';
 import { dst_clone } from '../../include/net/dst.ts';
 import { get_page } from '../../mm/page_alloc.ts';
 import { kmem_cache_alloc_noprof } from '../../mm/slab.ts';
-import { consume_skb, kfree_skb, skb_release_data, skb_release_head_state } from './skbuff.ts';
+import { consume_skb, kfree_skb, skb_release_data, skb_release_head_state } from './skbuff_free.ts';
 
 /** Another sk_buff on the same data. */
 export function skb_clone(skb: sk_buff, _gfp: gfp_t): sk_buff | null {
@@ -66,7 +66,6 @@ function shareData(n: sk_buff, skb: sk_buff): void {
   n.headPage = skb.headPage;
   n.head_frag = skb.head_frag;
   n.pfmemalloc = skb.pfmemalloc;
-  n.pp_recycle = skb.pp_recycle;
   n.shinfo = skb.shinfo;
   n.truesize = skb.truesize;
   n.alloc_cpu = skb.alloc_cpu;
@@ -83,7 +82,6 @@ export function __copy_skb_header(n: sk_buff, old: sk_buff): void {
   n.ip_flags = old.ip_flags;
   n.ip_frag_max_size = old.ip_frag_max_size;
   n.qdisc_pkt_len = old.qdisc_pkt_len;
-  n.qdisc_cb_time = old.qdisc_cb_time;
   n.dropcount = old.dropcount;
   n.exterr = old.exterr;
   n._skb_refdst = old.dstNoref ? old._skb_refdst : dst_clone(old._skb_refdst);
@@ -124,11 +122,7 @@ function copyFlags(n: sk_buff, old: sk_buff): void {
   n.ooo_okay = old.ooo_okay;
   n.xmit_more = old.xmit_more;
   n.dst_pending_confirm = old.dst_pending_confirm;
-  n.decrypted = old.decrypted;
   n.ignore_df = old.ignore_df;
-  n.wifi_acked = old.wifi_acked;
-  n.redirected = old.redirected;
-  n.remcsum_offload = old.remcsum_offload;
 }
 
 /** The caller's own sk_buff: a clone if others hold this one. Null without memory, and then the reference is gone. */

@@ -18,8 +18,9 @@ import { SOCK_DEAD, type sock, sock_flag } from '../../include/net/sock.ts';
 import { ENOMEM, ENOMSG } from '../../uapi/errno.ts';
 import { IPPROTO_TCP } from '../../uapi/in.ts';
 import { SOF_TIMESTAMPING_OPT_ID, SOF_TIMESTAMPING_OPT_TSONLY, SOF_TIMESTAMPING_OPT_TX_SWHW } from '../../uapi/net_tstamp.ts';
-import { alloc_skb, kfree_skb } from './skbuff.ts';
+import { alloc_skb } from './skbuff.ts';
 import { skb_clone } from './skbuff_clone.ts';
+import { kfree_skb } from './skbuff_free.ts';
 
 function sock_rmem_free(skb: sk_buff): void {
   (skb.sk as sock).sk_rmem_alloc -= skb.truesize;

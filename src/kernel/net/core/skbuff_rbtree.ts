@@ -1,7 +1,7 @@
 /** net/core/skbuff.c: `skb_rbtree_purge`. */
 import { type skbTree, skbTreeErase } from '../../include/linux/skbuff_rbtree.ts';
 import { SKB_DROP_REASON_NOT_SPECIFIED } from '../../include/net/dropreason.ts';
-import { sk_skb_reason_drop } from './skbuff.ts';
+import { sk_skb_reason_drop } from './skbuff_free.ts';
 
 /** Drops all of a tree. */
 export function skb_rbtree_purge(root: skbTree): void {

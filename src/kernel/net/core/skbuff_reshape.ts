@@ -29,9 +29,10 @@ import { SKB_DROP_REASON_NOMEM, SKB_DROP_REASON_PKT_TOO_SMALL, SKB_NOT_DROPPED_Y
 import type { sock } from '../../include/net/sock.ts';
 import { get_page, put_page } from '../../mm/page_alloc.ts';
 import { ENOMEM } from '../../uapi/errno.ts';
-import { alloc_skb, clearShinfo, consume_skb, freeHead, kfree_skb, kmalloc_reserve, skb_release_data } from './skbuff.ts';
+import { alloc_skb, clearShinfo, kmalloc_reserve } from './skbuff.ts';
 import { skb_copy_bits } from './skbuff_bits.ts';
 import { __copy_skb_header, skb_clone, skb_clone_frags } from './skbuff_clone.ts';
+import { consume_skb, freeHead, kfree_skb, skb_release_data } from './skbuff_free.ts';
 
 /* Room */
 

@@ -23,8 +23,9 @@ import {
 import { GFP_ATOMIC } from '../../include/linux/types.ts';
 import { get_page } from '../../mm/page_alloc.ts';
 import { ENOMEM } from '../../uapi/errno.ts';
-import { alloc_skb, kfree_skb_list } from './skbuff.ts';
+import { alloc_skb } from './skbuff.ts';
 import { __copy_skb_header } from './skbuff_clone.ts';
+import { kfree_skb_list } from './skbuff_free.ts';
 import { skb_headers_offset_update } from './skbuff_reshape.ts';
 import { sock_wfree } from './sock_owner.ts';
 

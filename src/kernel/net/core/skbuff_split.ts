@@ -167,7 +167,7 @@ export function skb_len_add(skb: sk_buff, delta: number): void {
 export function skb_try_coalesce(to: sk_buff, from: sk_buff, result: skb_coalesce_result): boolean {
   result.fragstolen = false;
   result.delta_truesize = 0;
-  if (skb_cloned(to) || to.pp_recycle !== from.pp_recycle) return false;
+  if (skb_cloned(to)) return false;
   const len = from.len;
   if (len <= skb_tailroom(to)) {
     if (len > 0) copyInto(to, from, len);

@@ -13,9 +13,9 @@ import {
 import { memcpy } from '../../include/linux/string.ts';
 import { GFP_ATOMIC } from '../../include/linux/types.ts';
 import { ETH_ALEN, ETH_P_802_2, ETH_P_802_3_MIN, VLAN_HLEN } from '../../uapi/if_ether.ts';
-import { kfree_skb } from './skbuff.ts';
 import { skb_share_check } from './skbuff_clone.ts';
 import { skb_pull_rcsum } from './skbuff_csum.ts';
+import { kfree_skb } from './skbuff_free.ts';
 import { pskb_may_pull, skb_cow_head } from './skbuff_reshape.ts';
 
 /** Writes the tag into the Ethernet header at `data`; null without memory, when the packet is gone. */

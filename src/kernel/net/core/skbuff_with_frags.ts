@@ -5,7 +5,8 @@ import { PAGE_SIZE } from '../../../machine/memory.ts';
 import { MAX_SKB_FRAGS, type sk_buff, skb_fill_page_desc } from '../../include/linux/skbuff.ts';
 import type { gfp_t } from '../../include/linux/types.ts';
 import { alloc_pages, get_order } from '../../mm/page_alloc.ts';
-import { alloc_skb, kfree_skb } from './skbuff.ts';
+import { alloc_skb } from './skbuff.ts';
+import { kfree_skb } from './skbuff_free.ts';
 
 /** `header_len` bytes of linear room and fragments for `data_len` bytes (already counted in `len`), in pages of up to 2^order; null without memory. */
 export function alloc_skb_with_frags(header_len: number, data_len: number, order: number, gfp: gfp_t): sk_buff | null {

@@ -37,7 +37,7 @@ import {
   TCPF_SYN_RECV,
   TCPF_SYN_SENT,
 } from '../../uapi/tcp.ts';
-import { skb_queue_purge } from './skbuff.ts';
+import { skb_queue_purge } from './skbuff_free.ts';
 import { lock_sock, release_sock } from './sock_lock.ts';
 import { sk_mem_reclaim_final } from './sock_mem.ts';
 

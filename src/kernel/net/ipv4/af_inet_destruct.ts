@@ -4,7 +4,7 @@ import { dst_release } from '../../include/net/dst.ts';
 import { SOCK_DEAD, type sock, sock_flag } from '../../include/net/sock.ts';
 import { SOCK_STREAM } from '../../uapi/socket.ts';
 import { TCP_CLOSE } from '../../uapi/tcp.ts';
-import { skb_queue_purge } from '../core/skbuff.ts';
+import { skb_queue_purge } from '../core/skbuff_free.ts';
 import { sk_mem_reclaim_final } from '../core/sock_mem.ts';
 
 export function inet_sock_destruct(sk: sock): void {

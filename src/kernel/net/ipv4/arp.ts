@@ -72,8 +72,9 @@ import {
   neigh_timer_handler,
   neigh_update,
 } from '../core/neighbour.ts';
-import { alloc_skb, consume_skb, kfree_skb, kfree_skb_reason } from '../core/skbuff.ts';
+import { alloc_skb } from '../core/skbuff.ts';
 import { skb_share_check } from '../core/skbuff_clone.ts';
+import { consume_skb, kfree_skb, kfree_skb_reason } from '../core/skbuff_free.ts';
 import { pskb_may_pull } from '../core/skbuff_reshape.ts';
 import { inet_addr_onlink, inet_confirm_addr, inet_select_addr } from './devinet.ts';
 import { inet_addr_type_dev_table } from './fib_frontend.ts';

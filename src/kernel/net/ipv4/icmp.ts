@@ -49,8 +49,8 @@ import {
 } from '../../uapi/in.ts';
 import { ICMP_MIB_CSUMERRORS, ICMP_MIB_INERRORS, ICMP_MIB_INMSGS } from '../../uapi/snmp.ts';
 import { AF_INET, SOCK_RAW } from '../../uapi/socket.ts';
-import { consume_skb, kfree_skb_reason } from '../core/skbuff.ts';
 import { skb_checksum_simple_validate } from '../core/skbuff_csum.ts';
+import { consume_skb, kfree_skb_reason } from '../core/skbuff_free.ts';
 import { pskb_may_pull, pskb_pull } from '../core/skbuff_reshape.ts';
 import { sock_init_data } from '../core/sock_life.ts';
 import { __icmp_send, icmp_bxm, icmp_reply } from './icmp_send.ts';

@@ -3,7 +3,7 @@
  * queries need no answer, reports of others concern nobody.
  */
 import type { sk_buff } from '../../include/linux/skbuff.ts';
-import { kfree_skb } from '../core/skbuff.ts';
+import { kfree_skb } from '../core/skbuff_free.ts';
 
 /** The protocol's receive function. */
 export function igmp_rcv(skb: sk_buff): number {

@@ -14,7 +14,7 @@ import type { sock } from '../../include/net/sock.ts';
 import { ICMP_DEST_UNREACH, ICMP_EXC_TTL, ICMP_FRAG_NEEDED, ICMP_TIME_EXCEEDED, IP_DF } from '../../uapi/in.ts';
 import { IPSTATS_MIB_FRAGFAILS, IPSTATS_MIB_INDISCARDS, IPSTATS_MIB_INHDRERRORS, IPSTATS_MIB_OUTFORWDATAGRAMS } from '../../uapi/snmp.ts';
 import { skb_gso_validate_network_len } from '../core/gso.ts';
-import { kfree_skb_reason } from '../core/skbuff.ts';
+import { kfree_skb_reason } from '../core/skbuff_free.ts';
 import { skb_cow } from '../core/skbuff_reshape.ts';
 import { NF_HOOK } from '../netfilter/core.ts';
 import { ip_forward_options } from './ip_options.ts';

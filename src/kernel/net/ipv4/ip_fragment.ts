@@ -39,9 +39,9 @@ import {
   IPSTATS_MIB_REASMREQDS,
   IPSTATS_MIB_REASMTIMEOUT,
 } from '../../uapi/snmp.ts';
-import { consume_skb, kfree_skb_partial, kfree_skb_reason } from '../core/skbuff.ts';
 import { skb_clone, skb_morph } from '../core/skbuff_clone.ts';
 import { pskb_trim_rcsum } from '../core/skbuff_csum.ts';
+import { consume_skb, kfree_skb_partial, kfree_skb_reason } from '../core/skbuff_free.ts';
 import { pskb_pull } from '../core/skbuff_reshape.ts';
 import { skb_try_coalesce } from '../core/skbuff_split.ts';
 import { inet_getpeer_v4 } from './inetpeer.ts';

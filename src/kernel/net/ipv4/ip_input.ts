@@ -54,9 +54,9 @@ import {
   IPSTATS_MIB_INUNKNOWNPROTOS,
   LINUX_MIB_IPRPFILTER,
 } from '../../uapi/snmp.ts';
-import { consume_skb, kfree_skb_reason } from '../core/skbuff.ts';
 import { skb_share_check } from '../core/skbuff_clone.ts';
 import { pskb_trim_rcsum } from '../core/skbuff_csum.ts';
+import { consume_skb, kfree_skb_reason } from '../core/skbuff_free.ts';
 import { pskb_may_pull } from '../core/skbuff_reshape.ts';
 import { NF_HOOK, NF_HOOK_LIST } from '../netfilter/core.ts';
 import { ip_defrag } from './ip_fragment.ts';

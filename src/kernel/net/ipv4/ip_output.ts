@@ -17,7 +17,7 @@ import { type sock, sock_net } from '../../include/net/sock.ts';
 import { EHOSTUNREACH } from '../../uapi/errno.ts';
 import { IP_DF, IPPROTO_TCP } from '../../uapi/in.ts';
 import { IPSTATS_MIB_OUTNOROUTES } from '../../uapi/snmp.ts';
-import { kfree_skb_reason } from '../core/skbuff.ts';
+import { kfree_skb_reason } from '../core/skbuff_free.ts';
 import { __sk_dst_check, sk_setup_caps } from '../core/sock_dst.ts';
 import { ip_select_ident_segs } from './ip_output_ident.ts';
 import { __ip_local_out, ip_local_out, ip_mc_output, ip_output } from './ip_output_xmit.ts';

@@ -59,8 +59,9 @@ import { IP_DF, IP_PMTUDISC_DO, IP_PMTUDISC_PROBE, IPPROTO_ICMP, tcphdr } from '
 import { SOF_TIMESTAMPING_OPT_ID } from '../../uapi/net_tstamp.ts';
 import { IPSTATS_MIB_OUTDISCARDS } from '../../uapi/snmp.ts';
 import { MSG_CONFIRM, MSG_DONTWAIT, MSG_MORE, MSG_PROBE, SEND_SHUTDOWN, SOCK_RAW } from '../../uapi/socket.ts';
-import { alloc_skb, kfree_skb, truesizeFor } from '../core/skbuff.ts';
+import { alloc_skb, truesizeFor } from '../core/skbuff.ts';
 import { copyFromUser, skb_copy_and_csum_bits } from '../core/skbuff_bits.ts';
+import { kfree_skb } from '../core/skbuff_free.ts';
 import { pskb_trim } from '../core/skbuff_reshape.ts';
 import { alloc_skb_with_frags } from '../core/skbuff_with_frags.ts';
 import { __sock_tx_timestamp } from '../core/sock_cmsg.ts';

@@ -33,9 +33,10 @@ import type { sock } from '../../include/net/sock.ts';
 import { EMSGSIZE, ENOMEM } from '../../uapi/errno.ts';
 import { ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, IP_DF, IP_MF, IP_OFFSET } from '../../uapi/in.ts';
 import { IPSTATS_MIB_FRAGCREATES, IPSTATS_MIB_FRAGFAILS, IPSTATS_MIB_FRAGOKS } from '../../uapi/snmp.ts';
-import { alloc_skb, consume_skb, kfree_skb_list, kfree_skb_reason } from '../core/skbuff.ts';
+import { alloc_skb } from '../core/skbuff.ts';
 import { skb_copy_bits } from '../core/skbuff_bits.ts';
 import { skb_checksum_help } from '../core/skbuff_csum.ts';
+import { consume_skb, kfree_skb_list, kfree_skb_reason } from '../core/skbuff_free.ts';
 import { skb_set_owner_w, sock_wfree } from '../core/sock_owner.ts';
 
 type output_t = (network: net, sk: sock | null, skb: sk_buff) => number;

@@ -12,8 +12,8 @@ import { EADDRNOTAVAIL, EINVAL, ENOPROTOOPT, ENOTCONN, EOPNOTSUPP } from '../../
 import * as ip from '../../uapi/in.ts';
 import { AF_INET, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM, SOL_IP } from '../../uapi/socket.ts';
 import { put_cmsg } from '../core/scm.ts';
-import { kfree_skb } from '../core/skbuff.ts';
 import { sock_dequeue_err_skb } from '../core/skbuff_errqueue.ts';
+import { kfree_skb } from '../core/skbuff_free.ts';
 import { sock_cmsg_send } from '../core/sock_cmsg.ts';
 import { sk_dst_reset } from '../core/sock_dst.ts';
 

@@ -19,9 +19,10 @@ import * as ip from '../../uapi/in.ts';
 import { AF_INET, MSG_ERRQUEUE, MSG_TRUNC, SOL_IP } from '../../uapi/socket.ts';
 import { skb_copy_datagram_msg } from '../core/datagram.ts';
 import { put_cmsg } from '../core/scm.ts';
-import { alloc_skb, consume_skb, kfree_skb } from '../core/skbuff.ts';
+import { alloc_skb } from '../core/skbuff.ts';
 import { skb_clone } from '../core/skbuff_clone.ts';
 import { sock_dequeue_err_skb, sock_queue_err_skb } from '../core/skbuff_errqueue.ts';
+import { consume_skb, kfree_skb } from '../core/skbuff_free.ts';
 import { sock_recv_timestamp } from '../core/sock_cmsg.ts';
 import { ip_cmsg_recv } from './ip_sockglue.ts';
 

@@ -30,9 +30,9 @@ import {
 } from '../../uapi/in.ts';
 import { AF_INET, AF_UNSPEC, MSG_DONTWAIT, MSG_OOB, MSG_TRUNC } from '../../uapi/socket.ts';
 import { TCP_ESTABLISHED } from '../../uapi/tcp.ts';
-import { kfree_skb_reason } from '../core/skbuff.ts';
 import { skb_checksum } from '../core/skbuff_bits.ts';
 import { skb_clone } from '../core/skbuff_clone.ts';
+import { kfree_skb_reason } from '../core/skbuff_free.ts';
 import { sk_error_report } from '../core/sock_callbacks.ts';
 import { sk_common_release, sock_prot_inuse_add } from '../core/sock_life.ts';
 import { lock_sock, release_sock } from '../core/sock_lock.ts';

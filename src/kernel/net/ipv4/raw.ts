@@ -55,9 +55,9 @@ import {
 import { IPSTATS_MIB_OUTDISCARDS } from '../../uapi/snmp.ts';
 import { AF_INET, AF_UNSPEC, MSG_DONTWAIT, MSG_MORE, MSG_OOB, SIOCINQ, SIOCOUTQ, SOL_RAW } from '../../uapi/socket.ts';
 import { TCP_CLOSE, TCP_ESTABLISHED } from '../../uapi/tcp.ts';
-import { kfree_skb, kfree_skb_reason } from '../core/skbuff.ts';
 import { copyFromUser } from '../core/skbuff_bits.ts';
 import { skb_clone } from '../core/skbuff_clone.ts';
+import { kfree_skb, kfree_skb_reason } from '../core/skbuff_free.ts';
 import { sk_error_report } from '../core/sock_callbacks.ts';
 import { skb_setup_tx_timestamp } from '../core/sock_cmsg.ts';
 import { sk_dst_reset } from '../core/sock_dst.ts';

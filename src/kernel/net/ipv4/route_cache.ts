@@ -31,7 +31,7 @@ import { jiffies } from '../../kernel/time/timer.ts';
 import { ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, iphdr, ipv4_is_lbcast, ipv4_is_multicast, ipv4_is_zeronet } from '../../uapi/in.ts';
 import { dst_alloc, dst_dev_put, dst_set_expires } from '../core/dst.ts';
 import { __neigh_create, neigh_event_send } from '../core/neighbour.ts';
-import { kfree_skb_reason } from '../core/skbuff.ts';
+import { kfree_skb_reason } from '../core/skbuff_free.ts';
 import { sk_dst_reset } from '../core/sock_dst.ts';
 import { inet_addr_onlink } from './devinet.ts';
 import { inet_addr_type } from './fib_frontend.ts';

@@ -61,7 +61,7 @@ import {
   ipv4_is_zeronet,
 } from '../../uapi/in.ts';
 import { IPSTATS_MIB_INADDRERRORS, IPSTATS_MIB_INNOROUTES } from '../../uapi/snmp.ts';
-import { kfree_skb_reason } from '../core/skbuff.ts';
+import { kfree_skb_reason } from '../core/skbuff_free.ts';
 import { inet_addr_onlink } from './devinet.ts';
 import { fib_validate_source, fib_validate_source_reason } from './fib_frontend.ts';
 import { fib_select_path } from './fib_semantics.ts';

@@ -15,7 +15,7 @@ import { tcp_full_space } from '../../include/net/tcp.ts';
 import { LINUX_MIB_SYNCOOKIESFAILED, LINUX_MIB_SYNCOOKIESRECV } from '../../uapi/snmp.ts';
 import { __reqsk_free } from '../core/request_sock.ts';
 import { secure_tcp_ts_off } from '../core/secure_seq.ts';
-import { kfree_skb_reason } from '../core/skbuff.ts';
+import { kfree_skb_reason } from '../core/skbuff_free.ts';
 import { sock_put } from '../core/sock.ts';
 import { flowOfRequest, inet_csk_reqsk_queue_add, inet_reqsk_alloc } from './inet_connection_sock.ts';
 import { ip_route_output_flow } from './route.ts';

@@ -80,7 +80,7 @@ import {
   TCPF_SYN_SENT,
 } from '../../uapi/tcp.ts';
 import { reqsk_fastopen_remove } from '../core/request_sock.ts';
-import { skb_queue_purge } from '../core/skbuff.ts';
+import { skb_queue_purge } from '../core/skbuff_free.ts';
 import { skb_rbtree_purge } from '../core/skbuff_rbtree.ts';
 import { sk_error_report } from '../core/sock_callbacks.ts';
 import { __sk_dst_reset } from '../core/sock_dst.ts';

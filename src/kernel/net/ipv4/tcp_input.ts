@@ -31,8 +31,8 @@ import {
 } from '../../include/net/tcp.ts';
 import { tcp_ecn_received_counters } from '../../include/net/tcp_ecn.ts';
 import { LINUX_MIB_TCPHPHITS, TCP_MIB_CSUMERRORS, TCP_MIB_INERRS } from '../../uapi/snmp.ts';
-import { __kfree_skb, kfree_skb_partial } from '../core/skbuff.ts';
 import { skb_checksum_complete } from '../core/skbuff_csum.ts';
+import { __kfree_skb, kfree_skb_partial } from '../core/skbuff_free.ts';
 import { tcp_ack } from './tcp_input_ack.ts';
 import { __tcp_ack_snd_check, tcp_ack_snd_check, tcp_data_snd_check } from './tcp_input_ack_snd.ts';
 import { __tcp_replace_ts_recent } from './tcp_input_challenge.ts';

@@ -45,7 +45,7 @@ import { tcp_jiffies32 } from '../../kernel/time/timer.ts';
 import { tcphdr } from '../../uapi/in.ts';
 import { LINUX_MIB_PAWSACTIVEREJECTED, LINUX_MIB_TCPFASTOPENACTIVE, LINUX_MIB_TCPFASTOPENACTIVEFAIL } from '../../uapi/snmp.ts';
 import { TCP_ESTABLISHED, TCP_SYN_RECV } from '../../uapi/tcp.ts';
-import { __kfree_skb } from '../core/skbuff.ts';
+import { __kfree_skb } from '../core/skbuff_free.ts';
 import { inet_csk_reset_keepalive_timer } from './inet_connection_sock.ts';
 import { tcp_fastopen_add_skb } from './tcp_fastopen_server.ts';
 import { tcp_ack } from './tcp_input_ack.ts';

@@ -26,7 +26,7 @@ import {
   u32add,
 } from '../../include/net/tcp.ts';
 import { LINUX_MIB_DELAYEDACKLOST, LINUX_MIB_TCPRCVQDROP, LINUX_MIB_TCPZEROWINDOWDROP } from '../../uapi/snmp.ts';
-import { __kfree_skb, kfree_skb_partial } from '../core/skbuff.ts';
+import { __kfree_skb, kfree_skb_partial } from '../core/skbuff_free.ts';
 import { sk_forced_mem_schedule, skb_set_owner_r } from '../core/sock.ts';
 import { tcp_drop_reason, tcp_fin } from './tcp_input_fin.ts';
 import { tcp_data_queue_ofo, tcp_ofo_queue, tcp_rcv_nxt_update, tcp_try_coalesce } from './tcp_input_ofo.ts';

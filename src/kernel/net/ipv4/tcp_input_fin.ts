@@ -18,7 +18,7 @@ import {
   TCP_SYN_SENT,
   TCP_TIME_WAIT,
 } from '../../uapi/tcp.ts';
-import { sk_skb_reason_drop } from '../core/skbuff.ts';
+import { sk_skb_reason_drop } from '../core/skbuff_free.ts';
 import { skb_rbtree_purge } from '../core/skbuff_rbtree.ts';
 import { tcp_time_wait } from './tcp_minisocks.ts';
 import { tcp_send_ack } from './tcp_output_send.ts';

@@ -11,7 +11,7 @@ import { NET_INC_STATS } from '../../include/net/net_namespace.ts';
 import { type sock, sock_net } from '../../include/net/sock.ts';
 import { after, before, skbGsoSegs, TCPHDR_FIN, tcp_add_receive_queue, tcp_is_sack, u32sub } from '../../include/net/tcp.ts';
 import { LINUX_MIB_TCPOFODROP, LINUX_MIB_TCPOFOMERGE, LINUX_MIB_TCPOFOQUEUE, LINUX_MIB_TCPRCVCOALESCE } from '../../uapi/snmp.ts';
-import { kfree_skb_partial } from '../core/skbuff.ts';
+import { kfree_skb_partial } from '../core/skbuff_free.ts';
 import { skb_condense } from '../core/skbuff_reshape.ts';
 import { skb_try_coalesce } from '../core/skbuff_split.ts';
 import { sk_mem_charge, skb_set_owner_r } from '../core/sock.ts';

@@ -32,8 +32,9 @@ import {
   u32sub,
 } from '../../include/net/tcp.ts';
 import { LINUX_MIB_OFOPRUNED, LINUX_MIB_PRUNECALLED, LINUX_MIB_RCVPRUNED, LINUX_MIB_TCPRCVCOLLAPSED } from '../../uapi/snmp.ts';
-import { __kfree_skb, alloc_skb } from '../core/skbuff.ts';
+import { alloc_skb } from '../core/skbuff.ts';
 import { skb_copy_bits } from '../core/skbuff_bits.ts';
+import { __kfree_skb } from '../core/skbuff_free.ts';
 import { sk_rmem_schedule, skb_set_owner_r } from '../core/sock.ts';
 import { tcp_drop_reason } from './tcp_input_fin.ts';
 import { tcp_clamp_window } from './tcp_input_rcvbuf.ts';

@@ -49,7 +49,7 @@ import {
   TCP_TIME_WAIT,
 } from '../../uapi/tcp.ts';
 import { reqsk_fastopen_remove } from '../core/request_sock.ts';
-import { __kfree_skb, consume_skb } from '../core/skbuff.ts';
+import { __kfree_skb, consume_skb } from '../core/skbuff_free.ts';
 import { sk_dst_confirm } from '../core/sock.ts';
 import { inet_csk_reset_keepalive_timer } from './inet_connection_sock.ts';
 import { tcp_fastopen_active_disable } from './tcp_fastopen_active.ts';

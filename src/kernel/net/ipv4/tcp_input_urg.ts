@@ -8,8 +8,8 @@ import { __skb_unlink, type sk_buff, skb_peek } from '../../include/linux/skbuff
 import { tcp_hdrlen, tcp_sk } from '../../include/linux/tcp.ts';
 import { SOCK_DEAD, SOCK_URGINLINE, type sock, sock_flag, sock_net } from '../../include/net/sock.ts';
 import { after, before, TCP_URG_NOTYET, TCP_URG_VALID, TCPHDR_SYN, TCPHDR_URG, u32add, u32sub } from '../../include/net/tcp.ts';
-import { __kfree_skb } from '../core/skbuff.ts';
 import { skb_copy_bits } from '../core/skbuff_bits.ts';
+import { __kfree_skb } from '../core/skbuff_free.ts';
 
 function tcp_check_urg(sk: sock, skb: sk_buff): void {
   const tp = tcp_sk(sk);

@@ -43,7 +43,7 @@ import {
   TCP_MIB_INERRS,
 } from '../../uapi/snmp.ts';
 import { TCP_ESTABLISHED, TCP_SYN_RECV, TCPF_CLOSE_WAIT, TCPF_CLOSING, TCPF_LAST_ACK } from '../../uapi/tcp.ts';
-import { __kfree_skb } from '../core/skbuff.ts';
+import { __kfree_skb } from '../core/skbuff_free.ts';
 import { tcp_fastopen_active_disable } from './tcp_fastopen_active.ts';
 import { tcp_may_update_window } from './tcp_input_ack.ts';
 import { tcp_oow_rate_limited, tcp_send_challenge_ack } from './tcp_input_challenge.ts';

@@ -20,8 +20,8 @@ import {
 } from '../../include/net/tcp.ts';
 import { tcphdr } from '../../uapi/in.ts';
 import { LINUX_MIB_TCPBACKLOGCOALESCE, LINUX_MIB_TCPBACKLOGDROP, TCP_MIB_CSUMERRORS, TCP_MIB_INERRS } from '../../uapi/snmp.ts';
-import { kfree_skb_partial } from '../core/skbuff.ts';
 import { skb_checksum_complete } from '../core/skbuff_csum.ts';
+import { kfree_skb_partial } from '../core/skbuff_free.ts';
 import { skb_condense } from '../core/skbuff_reshape.ts';
 import { skb_try_coalesce } from '../core/skbuff_split.ts';
 import { sk_add_backlog } from '../core/sock.ts';

@@ -31,8 +31,8 @@ import { LINUX_MIB_TCPMINTTLDROP, TCP_MIB_CSUMERRORS, TCP_MIB_INERRS, TCP_MIB_IN
 import { TCP_ESTABLISHED, TCP_LISTEN, TCP_NEW_SYN_RECV, TCP_TIME_WAIT } from '../../uapi/tcp.ts';
 import { sk_filter_trim_cap } from '../core/filter.ts';
 import { reqsk_put } from '../core/request_sock.ts';
-import { sk_skb_reason_drop } from '../core/skbuff.ts';
 import { skb_checksum_complete, skb_checksum_init } from '../core/skbuff_csum.ts';
+import { sk_skb_reason_drop } from '../core/skbuff_free.ts';
 import { pskb_may_pull } from '../core/skbuff_reshape.ts';
 import { sk_incoming_cpu_update, sock_put } from '../core/sock.ts';
 import { sock_edemux } from '../core/sock_edemux.ts';

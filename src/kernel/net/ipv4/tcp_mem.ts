@@ -9,7 +9,8 @@ import { type sock, sock_net } from '../../include/net/sock.ts';
 import { MAX_TCP_HEADER } from '../../include/net/tcp.ts';
 import { jiffies, jiffies_to_msecs } from '../../kernel/time/timer.ts';
 import { LINUX_MIB_TCPMEMORYPRESSURES, LINUX_MIB_TCPMEMORYPRESSURESCHRONO } from '../../uapi/snmp.ts';
-import { __kfree_skb, alloc_skb_fclone } from '../core/skbuff.ts';
+import { alloc_skb_fclone } from '../core/skbuff.ts';
+import { __kfree_skb } from '../core/skbuff_free.ts';
 import { sk_forced_mem_schedule, sk_stream_moderate_sndbuf, sk_wmem_schedule } from '../core/sock_mem.ts';
 
 export function tcp_enter_memory_pressure(sk: sock): void {

@@ -123,8 +123,7 @@ function mustFlush(p: sk_buff, skb: sk_buff, th: number, flags: number, len: num
   for (let i = TCPHDR, thlen = (flags >>> 28) * 4; i < thlen; i += 4) if (view.getUint32(th + i) !== pview.getUint32(th2 + i)) return true;
   if (inet_gro_flush(p, skb)) return true;
   if (skb_is_gso(skb) ? mss !== skb.shinfo.gso_size : len > mss || len === 0) return true;
-  if ((pview.getUint32(th2 + 4) + skb_gro_len(p)) >>> 0 !== view.getUint32(th + 4)) return true;
-  return p.decrypted !== skb.decrypted;
+  return (pview.getUint32(th2 + 4) + skb_gro_len(p)) >>> 0 !== view.getUint32(th + 4);
 }
 
 export function tcp4_gro_complete(skb: sk_buff, thoff: number): number {

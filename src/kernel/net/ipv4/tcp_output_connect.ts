@@ -60,7 +60,7 @@ import { ECONNREFUSED, EFAULT, EHOSTUNREACH, ENOBUFS, ENOMEM } from '../../uapi/
 import { tcphdr } from '../../uapi/in.ts';
 import { LINUX_MIB_TCPORIGDATASENT, TCP_MIB_ACTIVEOPENS } from '../../uapi/snmp.ts';
 import { skb_zcopy_set } from '../core/msg_zerocopy.ts';
-import { kfree_skb } from '../core/skbuff.ts';
+import { kfree_skb } from '../core/skbuff_free.ts';
 import { skb_copy } from '../core/skbuff_reshape.ts';
 import { sk_page_frag, skb_page_frag_refill } from '../core/sock_frag.ts';
 import { sk_mem_charge, sk_wmem_queued_add } from '../core/sock_mem.ts';

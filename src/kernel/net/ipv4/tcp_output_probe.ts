@@ -35,7 +35,7 @@ import { get_page } from '../../mm/page_alloc.ts';
 import { E2BIG, EINVAL, ENOMEM } from '../../uapi/errno.ts';
 import { tcphdr } from '../../uapi/in.ts';
 import { TCP_CA_Open } from '../../uapi/tcp.ts';
-import { consume_skb } from '../core/skbuff.ts';
+import { consume_skb } from '../core/skbuff_free.ts';
 import { sk_mem_charge, sk_wmem_queued_add, sk_wmem_schedule } from '../core/sock_mem.ts';
 import { tcp_stream_alloc_skb } from './tcp_mem.ts';
 import { tcp_event_new_data_sent } from './tcp_output_event.ts';

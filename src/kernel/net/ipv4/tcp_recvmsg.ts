@@ -52,7 +52,7 @@ import { TCP_CLOSE, TCP_CM_INQ, TCP_ESTABLISHED, TCP_LISTEN } from '../../uapi/t
 import { skb_copy_datagram_msg } from '../core/datagram.ts';
 import { sk_busy_loop, sk_can_busy_loop } from '../core/dev_busy_poll.ts';
 import { put_cmsg } from '../core/scm.ts';
-import { __kfree_skb, skb_attempt_defer_free } from '../core/skbuff.ts';
+import { __kfree_skb, skb_attempt_defer_free } from '../core/skbuff_free.ts';
 import { putStamp, putTimestamping, reportsStamp } from '../core/sock_cmsg.ts';
 import { __sk_flush_backlog, lock_sock, release_sock } from '../core/sock_lock.ts';
 import { sock_rfree } from '../core/sock_owner.ts';

@@ -7,7 +7,7 @@ import { type skbTree, skbTreeErase, skbTreeInsertAfter } from '../../include/li
 import { tcp_sk, type tcp_sock } from '../../include/linux/tcp.ts';
 import type { sock } from '../../include/net/sock.ts';
 import { before } from '../../include/net/tcp.ts';
-import { __kfree_skb } from '../core/skbuff.ts';
+import { __kfree_skb } from '../core/skbuff_free.ts';
 import { sk_mem_uncharge, sk_wmem_queued_add } from '../core/sock_mem.ts';
 
 /** The last segment that starts at `seq` or before it; null if none does. */

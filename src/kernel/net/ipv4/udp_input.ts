@@ -60,9 +60,9 @@ import {
 } from '../../uapi/snmp.ts';
 import { TCP_ESTABLISHED } from '../../uapi/tcp.ts';
 import { __skb_gso_segment } from '../core/gso.ts';
-import { consume_skb, kfree_skb, sk_skb_reason_drop } from '../core/skbuff.ts';
 import { skb_clone } from '../core/skbuff_clone.ts';
 import { __skb_checksum_complete, pskb_trim_rcsum, skb_checksum_init_zero_check, skb_pull_rcsum } from '../core/skbuff_csum.ts';
+import { consume_skb, kfree_skb, sk_skb_reason_drop } from '../core/skbuff_free.ts';
 import { pskb_may_pull, skb_condense } from '../core/skbuff_reshape.ts';
 import { sk_error_report } from '../core/sock_callbacks.ts';
 import { __sk_mem_schedule } from '../core/sock_mem.ts';

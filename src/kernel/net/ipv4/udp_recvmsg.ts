@@ -28,7 +28,7 @@ import { copy_linear_skb, skb_copy_and_csum_datagram_msg, skb_copy_datagram_msg 
 import { __skb_try_recv_from_queue, __skb_wait_for_more_packets, ESHUTDOWN_RECV } from '../core/datagram_recv.ts';
 import { sk_busy_loop, sk_can_busy_loop } from '../core/dev_busy_poll.ts';
 import { put_cmsg } from '../core/scm.ts';
-import { consume_skb, kfree_skb, kfree_skb_reason, skb_attempt_defer_free, skb_release_head_state } from '../core/skbuff.ts';
+import { consume_skb, kfree_skb, kfree_skb_reason, skb_attempt_defer_free, skb_release_head_state } from '../core/skbuff_free.ts';
 import { sock_recv_cmsgs } from '../core/sock_cmsg.ts';
 import { __sk_mem_reduce_allocated } from '../core/sock_mem.ts';
 import { ip_cmsg_recv } from './ip_sockglue.ts';

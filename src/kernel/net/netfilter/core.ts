@@ -20,7 +20,7 @@ import { SKB_DROP_REASON_NETFILTER_DROP } from '../../include/net/dropreason.ts'
 import type { net } from '../../include/net/net_namespace.ts';
 import type { sock } from '../../include/net/sock.ts';
 import { EINVAL, EPERM } from '../../uapi/errno.ts';
-import { kfree_skb_reason } from '../core/skbuff.ts';
+import { kfree_skb_reason } from '../core/skbuff_free.ts';
 
 /** Registers a hook function; those of lower priority values see packets first, equal ones in order of registration. */
 export function nf_register_net_hook(network: net, ops: nf_hook_ops): number {

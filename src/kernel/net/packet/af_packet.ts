@@ -8,7 +8,7 @@ import type { net_device, packet_type } from '../../include/linux/netdevice.ts';
 import type { sk_buff } from '../../include/linux/skbuff.ts';
 import { ETH_P_ALL } from '../../uapi/if_ether.ts';
 import { dev_add_pack, dev_remove_pack } from '../core/dev.ts';
-import { consume_skb } from '../core/skbuff.ts';
+import { consume_skb } from '../core/skbuff_free.ts';
 
 /** Hands every packet of `dev` (null: of all devices) to `receive`, which must not keep it. Returns what packetRelease() takes. */
 export function packetBind(dev: net_device | null, receive: (skb: sk_buff, dev: net_device) => void): packet_type {

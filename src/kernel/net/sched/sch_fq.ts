@@ -30,7 +30,7 @@ import { HZ, jiffies } from '../../kernel/time/timer.ts';
 import { EINVAL } from '../../uapi/errno.ts';
 import { TCP_CLOSE, TCP_LISTEN } from '../../uapi/tcp.ts';
 import { skb_get_hash } from '../core/flow_dissector.ts';
-import { kfree_skb } from '../core/skbuff.ts';
+import { kfree_skb } from '../core/skbuff_free.ts';
 import { sk_is_tcp } from '../core/sock_dst.ts';
 import { qdisc_watchdog, qdisc_watchdog_cancel, qdisc_watchdog_schedule_ns } from './sch_api.ts';
 import { FLOW_DETACHED, FLOW_THROTTLED, fq_flow, fq_perband_flows } from './sch_fq_flow.ts';

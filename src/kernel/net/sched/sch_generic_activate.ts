@@ -14,7 +14,7 @@ import {
   TCQ_F_ONETXQUEUE,
 } from '../../include/net/sch_generic.ts';
 import { jiffies } from '../../kernel/time/timer.ts';
-import { kfree_skb } from '../core/skbuff.ts';
+import { kfree_skb } from '../core/skbuff_free.ts';
 import { noop_qdisc_ops, noqueue_qdisc_ops, pfifo_fast_ops } from './sch_generic_fifo.ts';
 import { dev_watchdog_down, netdev_watchdog_up } from './sch_generic_watchdog.ts';
 

@@ -19,7 +19,7 @@ import {
   TCQ_F_CAN_BYPASS,
   TCQ_F_NOLOCK,
 } from '../../include/net/sch_generic.ts';
-import { kfree_skb } from '../core/skbuff.ts';
+import { kfree_skb } from '../core/skbuff_free.ts';
 
 function noop_enqueue(skb: sk_buff, _sch: Qdisc, to_free: { list: sk_buff | null }): number {
   __qdisc_drop(skb, to_free);

@@ -6,8 +6,9 @@ import { type sk_buff, skb_fill_page_desc, skb_put, skb_reserve } from '../../..
 import { GFP_ATOMIC } from '../../../../src/kernel/include/linux/types.ts';
 import { alloc_pages } from '../../../../src/kernel/mm/page_alloc.ts';
 import { dev_add_pack, dev_close, dev_open } from '../../../../src/kernel/net/core/dev.ts';
-import { alloc_skb, consume_skb } from '../../../../src/kernel/net/core/skbuff.ts';
+import { alloc_skb } from '../../../../src/kernel/net/core/skbuff.ts';
 import { skb_copy_bits } from '../../../../src/kernel/net/core/skbuff_bits.ts';
+import { consume_skb } from '../../../../src/kernel/net/core/skbuff_free.ts';
 import { Simulation } from '../../../../src/sim/simulation.ts';
 import { Cable } from '../../../../src/wire/cable.ts';
 import { FramePool } from '../../../../src/wire/frame.ts';

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { igb_desc_unused } from '../../../../src/kernel/drivers/net/ethernet/intel/igb/igb.ts';
 import { NETDEV_TX_BUSY, NETDEV_TX_OK, netif_tx_queue_stopped } from '../../../../src/kernel/include/linux/netdevice.ts';
 import { dev_set_mtu } from '../../../../src/kernel/net/core/dev.ts';
-import { consume_skb, kfree_skb } from '../../../../src/kernel/net/core/skbuff.ts';
+import { consume_skb, kfree_skb } from '../../../../src/kernel/net/core/skbuff_free.ts';
 import { Pair, payloadOf } from './pair.ts';
 
 const MS = 1_000_000;

@@ -41,7 +41,8 @@ import {
 import { register_netdevice_notifier } from '../../../../src/kernel/net/core/dev_notifier.ts';
 import { dev_queue_xmit } from '../../../../src/kernel/net/core/dev_queue_xmit.ts';
 import { netif_receive_skb } from '../../../../src/kernel/net/core/dev_receive.ts';
-import { alloc_skb, consume_skb } from '../../../../src/kernel/net/core/skbuff.ts';
+import { alloc_skb } from '../../../../src/kernel/net/core/skbuff.ts';
+import { consume_skb } from '../../../../src/kernel/net/core/skbuff_free.ts';
 import { netif_carrier_off, netif_carrier_on } from '../../../../src/kernel/net/sched/sch_generic_carrier.ts';
 import { EINVAL } from '../../../../src/kernel/uapi/errno.ts';
 import { FakeDriver } from '../../../support/fake_driver.ts';

@@ -7,7 +7,7 @@ import { cpulistText, cpumaskText, parseCpulist, parseCpumask } from '../../../.
 import { sd_flow_limit } from '../../../../src/kernel/net/core/dev_flow_limit.ts';
 import { netif_rx } from '../../../../src/kernel/net/core/dev_receive.ts';
 import { readSysFile, writeSysFile } from '../../../../src/kernel/net/core/net_sysfs.ts';
-import { kfree_skb } from '../../../../src/kernel/net/core/skbuff.ts';
+import { kfree_skb } from '../../../../src/kernel/net/core/skbuff_free.ts';
 import { Pair, type Side } from '../../drivers/igb/pair.ts';
 
 const MS = 1_000_000;

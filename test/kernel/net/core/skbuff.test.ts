@@ -23,21 +23,17 @@ import type { sock } from '../../../../src/kernel/include/net/sock.ts';
 import { msghdr } from '../../../../src/kernel/include/net/sock.ts';
 import { alloc_pages } from '../../../../src/kernel/mm/page_alloc.ts';
 import { skb_copy_datagram_msg } from '../../../../src/kernel/net/core/datagram.ts';
+import { alloc_skb, alloc_skb_fclone, build_skb, napi_alloc_skb, napi_build_skb } from '../../../../src/kernel/net/core/skbuff.ts';
+import { skb_checksum, skb_copy_bits, skb_store_bits } from '../../../../src/kernel/net/core/skbuff_bits.ts';
+import { skb_clone } from '../../../../src/kernel/net/core/skbuff_clone.ts';
 import {
-  alloc_skb,
-  alloc_skb_fclone,
-  build_skb,
   consume_skb,
   kfree_skb_partial,
   kfree_skb_reason,
-  napi_alloc_skb,
-  napi_build_skb,
   napi_consume_skb,
   skb_attempt_defer_free,
   skb_defer_free_flush,
-} from '../../../../src/kernel/net/core/skbuff.ts';
-import { skb_checksum, skb_copy_bits, skb_store_bits } from '../../../../src/kernel/net/core/skbuff_bits.ts';
-import { skb_clone } from '../../../../src/kernel/net/core/skbuff_clone.ts';
+} from '../../../../src/kernel/net/core/skbuff_free.ts';
 import {
   pskb_copy,
   pskb_expand_head,

@@ -13,7 +13,7 @@ import { SKB_DROP_REASON_NETFILTER_DROP } from '../../../../src/kernel/include/n
 import { flowi4, inet_sock } from '../../../../src/kernel/include/net/inet_sock.ts';
 import { ip_reply_arg, ipcm_cookie } from '../../../../src/kernel/include/net/ip.ts';
 import { msghdr, type proto } from '../../../../src/kernel/include/net/sock.ts';
-import { consume_skb } from '../../../../src/kernel/net/core/skbuff.ts';
+import { consume_skb } from '../../../../src/kernel/net/core/skbuff_free.ts';
 import { sock_init_data } from '../../../../src/kernel/net/core/sock_life.ts';
 import {
   ip_append_data,

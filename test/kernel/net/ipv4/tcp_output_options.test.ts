@@ -4,7 +4,8 @@ import { tcp_fastopen_cookie } from '../../../../src/kernel/include/linux/tcp.ts
 import { request_sock, type request_sock_ops } from '../../../../src/kernel/include/net/request_sock.ts';
 import { TCP_SYNACK_NORMAL } from '../../../../src/kernel/include/net/tcp.ts';
 import { tcp_out_options } from '../../../../src/kernel/include/net/tcp_out_options.ts';
-import { alloc_skb, consume_skb } from '../../../../src/kernel/net/core/skbuff.ts';
+import { alloc_skb } from '../../../../src/kernel/net/core/skbuff.ts';
+import { consume_skb } from '../../../../src/kernel/net/core/skbuff_free.ts';
 import {
   tcp_established_options,
   tcp_options_write,

@@ -5,8 +5,9 @@ import type { sk_buff, sk_buff_head } from '../../../../src/kernel/include/linux
 import { skbTree, skbTreeErase } from '../../../../src/kernel/include/linux/skbuff_rbtree.ts';
 import type { tcp_sock } from '../../../../src/kernel/include/linux/tcp.ts';
 import { before, TCPCB_LOST } from '../../../../src/kernel/include/net/tcp.ts';
-import { alloc_skb, kfree_skb } from '../../../../src/kernel/net/core/skbuff.ts';
+import { alloc_skb } from '../../../../src/kernel/net/core/skbuff.ts';
 import { skb_copy_bits } from '../../../../src/kernel/net/core/skbuff_bits.ts';
+import { kfree_skb } from '../../../../src/kernel/net/core/skbuff_free.ts';
 import { skb_rbtree_purge } from '../../../../src/kernel/net/core/skbuff_rbtree.ts';
 import { TCP_FRAG_IN_RTX_QUEUE, tcp_fragment, tcp_retransmit_skb, tcp_trim_head } from '../../../../src/kernel/net/ipv4/tcp_output.ts';
 import {

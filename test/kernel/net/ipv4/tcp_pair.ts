@@ -10,8 +10,9 @@ import { tcp_sk, type tcp_sock } from '../../../../src/kernel/include/linux/tcp.
 import { GFP_ATOMIC } from '../../../../src/kernel/include/linux/types.ts';
 import { msghdr, type sock, sock_owned_by_user } from '../../../../src/kernel/include/net/sock.ts';
 import { tcp_fast_path_on, tcp_left_out, tcp_segs_in } from '../../../../src/kernel/include/net/tcp.ts';
-import { __kfree_skb, alloc_skb, consume_skb } from '../../../../src/kernel/net/core/skbuff.ts';
+import { alloc_skb } from '../../../../src/kernel/net/core/skbuff.ts';
 import { skb_copy_bits } from '../../../../src/kernel/net/core/skbuff_bits.ts';
+import { __kfree_skb, consume_skb } from '../../../../src/kernel/net/core/skbuff_free.ts';
 import { sk_add_backlog } from '../../../../src/kernel/net/core/sock_lock.ts';
 import * as tcp from '../../../../src/kernel/net/ipv4/tcp.ts';
 import { tcp_set_default_congestion_control } from '../../../../src/kernel/net/ipv4/tcp_cong.ts';

@@ -14,8 +14,9 @@ import { msghdr, type proto, SS_CONNECTED, type sock, socket } from '../../../..
 import { TCP_SACK_SEEN } from '../../../../src/kernel/include/net/tcp.ts';
 import { kernelSpawn } from '../../../../src/kernel/kernel/sched.ts';
 import { Kernel } from '../../../../src/kernel/kernel.ts';
-import { consume_skb, skb_init } from '../../../../src/kernel/net/core/skbuff.ts';
+import { skb_init } from '../../../../src/kernel/net/core/skbuff.ts';
 import { skb_copy_bits } from '../../../../src/kernel/net/core/skbuff_bits.ts';
+import { consume_skb } from '../../../../src/kernel/net/core/skbuff_free.ts';
 import { proto_register, sk_alloc, sock_init_data } from '../../../../src/kernel/net/core/sock_life.ts';
 import * as tcp from '../../../../src/kernel/net/ipv4/tcp.ts';
 import { tcp_release_cb } from '../../../../src/kernel/net/ipv4/tcp_output_release.ts';

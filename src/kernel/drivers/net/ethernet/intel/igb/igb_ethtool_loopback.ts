@@ -15,7 +15,8 @@ import { DMA_FROM_DEVICE, DMA_TO_DEVICE, dma_unmap_page_attrs, dma_unmap_single 
 import { msleep_interruptible } from '../../../../../kernel/time/sleep_timeout.ts';
 import { __page_frag_cache_drain } from '../../../../../mm/page_alloc.ts';
 import { dev_kfree_skb_any, netdev_tx_reset_queue } from '../../../../../net/core/dev_tx_queue.ts';
-import { alloc_skb, kfree_skb } from '../../../../../net/core/skbuff.ts';
+import { alloc_skb } from '../../../../../net/core/skbuff.ts';
+import { kfree_skb } from '../../../../../net/core/skbuff_free.ts';
 import { rd32, wr32 } from './e1000_hw.ts';
 import { igb_check_reset_block, igb_phy_sw_reset, igb_read_phy_reg, igb_write_phy_reg } from './e1000_phy.ts';
 import {

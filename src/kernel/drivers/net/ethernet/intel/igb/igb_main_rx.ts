@@ -27,7 +27,8 @@ import { DMA_FROM_DEVICE, dma_sync_single_range_for_cpu, dma_unmap_page_attrs } 
 import { __page_frag_cache_drain, page_ref_add, page_ref_count } from '../../../../../mm/page_alloc.ts';
 import { dev_kfree_skb_any } from '../../../../../net/core/dev_tx_queue.ts';
 import { napi_gro_receive } from '../../../../../net/core/gro.ts';
-import { kfree_skb, napi_alloc_skb, napi_build_skb } from '../../../../../net/core/skbuff.ts';
+import { napi_alloc_skb, napi_build_skb } from '../../../../../net/core/skbuff.ts';
+import { kfree_skb } from '../../../../../net/core/skbuff_free.ts';
 import { skb_put_padto } from '../../../../../net/core/skbuff_reshape.ts';
 import { eth_type_trans } from '../../../../../net/ethernet/eth.ts';
 import { ETH_P_8021Q, ETH_ZLEN } from '../../../../../uapi/if_ether.ts';

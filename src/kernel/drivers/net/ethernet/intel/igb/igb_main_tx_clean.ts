@@ -16,7 +16,7 @@ import {
   netdev_tx_reset_queue,
   netif_wake_subqueue,
 } from '../../../../../net/core/dev_tx_queue.ts';
-import { napi_consume_skb } from '../../../../../net/core/skbuff.ts';
+import { napi_consume_skb } from '../../../../../net/core/skbuff_free.ts';
 import { rd32 } from './e1000_hw.ts';
 import {
   __IGB_DOWN,
