@@ -214,7 +214,6 @@ export class sk_buff {
   vlan_tci = 0;
   vlan_present = false;
   ooo_okay = false;
-  xmit_more = false;
   tstamp = WIDE;
   tstamp_type = 0;
   skb_mstamp_ns = WIDE;

@@ -34,10 +34,8 @@ export class tcp_skb_cb {
   txstamp_ack = false;
   eor = false;
   has_rxtstamp = false;
-  unused = false;
   ack_seq = WIDE;
   /** Outgoing: the rate sample's state when it was sent. */
-  tx_in_flight = 0;
   tx_is_app_limited = false;
   tx_delivered_ce = 0;
   tx_delivered = 0;
@@ -48,8 +46,8 @@ export class tcp_skb_cb {
     this.seq = this.end_seq = this.ack_seq = 0;
     this.tcp_tw_isn = this.tcp_gso_segs = this.tcp_gso_size = 0;
     this.tcp_flags = this.sacked = this.ip_dsfield = 0;
-    this.txstamp_ack = this.eor = this.has_rxtstamp = this.unused = false;
-    this.tx_in_flight = this.tx_delivered_ce = this.tx_delivered = 0;
+    this.txstamp_ack = this.eor = this.has_rxtstamp = false;
+    this.tx_delivered_ce = this.tx_delivered = 0;
     this.tx_is_app_limited = false;
     this.tx_first_tx_mstamp = this.tx_delivered_mstamp = 0;
   }
@@ -67,8 +65,6 @@ export class tcp_skb_cb {
     this.txstamp_ack = from.txstamp_ack;
     this.eor = from.eor;
     this.has_rxtstamp = from.has_rxtstamp;
-    this.unused = from.unused;
-    this.tx_in_flight = from.tx_in_flight;
     this.tx_is_app_limited = from.tx_is_app_limited;
     this.tx_delivered_ce = from.tx_delivered_ce;
     this.tx_delivered = from.tx_delivered;

@@ -240,7 +240,6 @@ function clearSkb(skb: sk_buff): void {
   skb.vlan_tci = 0;
   skb.vlan_present = false;
   skb.ooo_okay = false;
-  skb.xmit_more = false;
   skb.tstamp = 0;
   skb.tstamp_type = 0;
   skb.skb_mstamp_ns = 0;

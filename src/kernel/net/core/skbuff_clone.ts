@@ -120,7 +120,6 @@ function copyOffloadState(n: sk_buff, old: sk_buff): void {
 
 function copyFlags(n: sk_buff, old: sk_buff): void {
   n.ooo_okay = old.ooo_okay;
-  n.xmit_more = old.xmit_more;
   n.dst_pending_confirm = old.dst_pending_confirm;
   n.ignore_df = old.ignore_df;
 }

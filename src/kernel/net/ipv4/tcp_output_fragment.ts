@@ -168,7 +168,6 @@ function copySendState(skb: sk_buff, buff: sk_buff): void {
   buff.tstamp = skb.tstamp;
   buff.skb_mstamp_ns = skb.skb_mstamp_ns;
   buff.tstamp_type = skb.tstamp_type;
-  to.tx_in_flight = from.tx_in_flight;
   to.tx_is_app_limited = from.tx_is_app_limited;
   to.tx_delivered_ce = from.tx_delivered_ce;
   to.tx_delivered = from.tx_delivered;
