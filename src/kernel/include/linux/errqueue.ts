@@ -25,5 +25,4 @@ export class sock_exterr_skb {
   port = 0;
   /** The offender's address: SO_EE_OFFENDER. */
   offender = 0;
-  opt_stats = false;
 }

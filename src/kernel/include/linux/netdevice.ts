@@ -148,7 +148,6 @@ export class netdev_queue {
   trans_start = WIDE;
   trans_timeout = 0;
   dql: dql;
-  xmit_lock_owner = -1;
   /** What dev_hard_start_xmit() could not hand to the driver. */
   unsent: sk_buff | null = null;
 
@@ -298,7 +297,6 @@ export class net_device {
   /** __LINK_STATE_START: set before ndo_open, cleared before ndo_stop, so that a driver knows which way it goes. */
   started = false;
   carrier_changes = 0;
-  dormant = false;
   mtu = 1500;
   min_mtu = 68;
   max_mtu = 1500;
@@ -317,9 +315,6 @@ export class net_device {
   gso_max_segs = GSO_MAX_SEGS;
   gso_ipv4_max_size = GSO_LEGACY_MAX_SIZE;
   gro_max_size = GRO_LEGACY_MAX_SIZE;
-  gro_ipv4_max_size = GRO_LEGACY_MAX_SIZE;
-  tso_max_size = GSO_LEGACY_MAX_SIZE;
-  tso_max_segs = GSO_MAX_SEGS;
   gro_flush_timeout = 0;
   napi_defer_hard_irqs = 0;
   _tx: netdev_queue[] = [];
@@ -357,8 +352,6 @@ export class net_device {
   rx_nohandler = 0;
   /** The driver's own: netdev_priv(). */
   priv: unknown = null;
-  /** What the wire under it is called in the topology, for reports. */
-  wireName = '';
 
   constructor(name: string, ifindex: number, type: number, namespace: net) {
     this.name = name;
@@ -429,7 +422,6 @@ export class softnet_data {
   input_queue_head = 0;
   flow_limit: sd_flow_limit | null = null;
   in_net_rx_action = false;
-  in_napi_threaded_poll = false;
   /** More frames follow: netdev_xmit_more(). */
   xmit_more = false;
   xmit_recursion = 0;

@@ -118,7 +118,6 @@ export const skb_shinfo = (skb: sk_buff): skb_shared_info => skb.shinfo;
 
 /** Receive offload state of an skb on its way through GRO. */
 export class napi_gro_cb {
-  frag0_len = 0;
   data_offset = 0;
   flush = 0;
   count = 0;
@@ -126,11 +125,9 @@ export class napi_gro_cb {
   last: sk_buff | null = null;
   same_flow = false;
   csum_valid = false;
-  is_atomic = false;
   network_offset = 0;
   proto = 0;
   csum_cnt = 0;
-  is_flist = false;
   free = 0;
   ip_fixedid = false;
   csum = WIDE;

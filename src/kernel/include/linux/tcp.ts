@@ -172,7 +172,6 @@ export class tcp_sock extends inet_connection_sock {
   is_sack_reneg = false;
   frto = false;
   repair = false;
-  repair_queue = 0;
   nonagle = 0;
   thin_lto = false;
   recvmsg_inq = false;
@@ -218,11 +217,8 @@ export class tcp_sock extends inet_connection_sock {
   rcv_ooopack = 0;
   timeout_rehash = 0;
   ecn_flags = 0;
-  retransmit_high = WIDE;
   tlp_high_seq = WIDE;
   retransmit_skb_hint: sk_buff | null = null;
-  lost_skb_hint: sk_buff | null = null;
-  lost_cnt_hint = 0;
   retrans_stamp = WIDE;
   /** Out-of-order segments by sequence number. */
   readonly out_of_order_queue = new skbTree();
@@ -242,8 +238,6 @@ export class tcp_sock extends inet_connection_sock {
   mtu_info = 0;
   md5sig_info: tcp_md5sig_info | null = null;
   saved_syn: Uint8Array | null = null;
-  bpf_chg_cc_inprogress = false;
-  inq_hint = 0;
   /** Bytes that arrived with ECT(1), ECT(0) and CE; and that the peer reports so of ours. */
   readonly received_ecn_bytes = new Uint32Array(3);
   readonly delivered_ecn_bytes = new Uint32Array(3);

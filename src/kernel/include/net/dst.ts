@@ -60,7 +60,6 @@ export class dst_entry {
   error = 0;
   __refcnt = 1;
   header_len = 0;
-  trailer_len = 0;
   lastuse = WIDE;
   expires = WIDE;
 
@@ -75,9 +74,6 @@ export class dst_entry {
   rt_gw4 = 0;
   rt_pmtu = 0;
   rt_mtu_locked = false;
-  /** The destination it was looked up for, and the source it suggests. */
-  rt_dst = 0;
-  rt_src = 0;
   /** What fib said (fib_info): for caches and exceptions. */
   fi: unknown = null;
 

@@ -56,8 +56,6 @@ export class inet_sock extends sock {
   readonly fl4 = new flowi4();
   /** What ip_append_data() has collected so far; null while nothing is corked. */
   cork: inet_cork | null = null;
-  /** IP options, always absent. Simplified: IP_OPTIONS is not supported. */
-  inet_opt: null = null;
 }
 
 export const inet_sk = (sk: sock): inet_sock => sk as inet_sock;

@@ -176,7 +176,6 @@ export class fib_result {
   nh_sel = 0;
   type = RTN_UNSPEC;
   scope = 0;
-  tclassid = 0;
   nhc: fib_nh | null = null;
   fi: fib_info | null = null;
   table: fib_table | null = null;

@@ -70,7 +70,6 @@ export class request_sock {
   rsk_rcv_wnd = 0;
   rsk_window_clamp = WIDE;
   ts_recent = WIDE;
-  rsk_txhash = 0;
   saved_syn: Uint8Array | null = null;
 
   ir_mark = 0;
@@ -85,7 +84,6 @@ export class request_sock {
   no_srccheck = false;
 
   tfo_listener = false;
-  is_mptcp = false;
   req_usec_ts = false;
   snt_synack = WIDE;
   last_oow_ack_time = 0;

@@ -94,8 +94,6 @@ export class msghdr {
   msg_control: cmsghdr[] = [];
   /** Sizes of the pieces that the data lie in (iov_len), where that shows: MSG_ZEROCOPY. Null: one piece. */
   pieces: readonly number[] | null = null;
-  /** Where MSG_ZEROCOPY's completion is counted. */
-  msg_ubuf: unknown = null;
 
   constructor(data: Uint8Array, offset = 0, size = data.length - offset) {
     this.data = data;
@@ -240,7 +238,6 @@ export class sock {
   skc_hash = WIDE;
   skc_cookie = 0;
   skc_tx_queue_mapping = -1;
-  skc_rx_queue_mapping = -1;
   skc_net: net;
   skc_refcnt = 1;
   /** In the established or listening hash: see net/ipv4/inet_hashtables. */
@@ -271,7 +268,6 @@ export class sock {
   readonly sk_error_queue = new sk_buff_head();
   /** Retransmission queue: by sequence number. */
   readonly tcp_rtx_queue = new skbTree();
-  sk_send_head: sk_buff | null = null;
 
   sk_rcvbuf = 212992;
   sk_sndbuf = 212992;

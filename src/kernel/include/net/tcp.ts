@@ -369,9 +369,7 @@ export const tcp_passive_fastopen = (sk: sock): boolean => sk.skc_state === 3 &&
 /** Collapsing keeps the boundary of a record (MSG_EOR) and does not mix zero-copy and copied data. */
 export const tcp_skb_can_collapse = (to: sk_buff, from: sk_buff): boolean =>
   tcp_skb_can_collapse_to(to) && to.shinfo.destructor_arg === from.shinfo.destructor_arg;
-export function tcp_clear_retrans_hints_partial(tp: tcp_sock): void {
-  tp.lost_skb_hint = null;
-}
+export function tcp_clear_retrans_hints_partial(_tp: tcp_sock): void {}
 export function tcp_clear_all_retrans_hints(tp: tcp_sock): void {
   tcp_clear_retrans_hints_partial(tp);
   tp.retransmit_skb_hint = null;

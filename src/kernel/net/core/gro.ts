@@ -125,10 +125,8 @@ function prepareControlBlock(skb: sk_buff): void {
   cb.csum_valid = false;
   cb.csum_cnt = 0;
   cb.free = 0;
-  cb.is_flist = false;
   cb.ip_fixedid = false;
   cb.flush = skb_has_frag_list(skb) ? 1 : 0;
-  cb.is_atomic = true;
   cb.count = 1;
   if (skb_is_gso(skb)) {
     cb.count = skb.shinfo.gso_segs;

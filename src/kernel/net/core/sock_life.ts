@@ -168,7 +168,6 @@ function forgetParentsUse(newsk: sock): void {
   newsk.sk_dst_cache = newsk.sk_rx_dst = null;
   newsk.sk_dst_pending_confirm = false;
   newsk.sk_drops = newsk.sk_zckey = 0;
-  newsk.sk_send_head = null;
   newsk.sk_err = newsk.sk_err_soft = newsk.sk_priority = 0;
   newsk.sk_userlocks &= ~SOCK_BINDPORT_LOCK;
   newsk.sk_timer = null;

@@ -53,7 +53,6 @@ export class e1000_phy_info {
   readonly reset_delay_us = 100;
   readonly autoneg_mask = 0x2f;
   autoneg_advertised = 0;
-  autoneg_wait_to_complete = false;
   mdix = 0;
   is_mdix = false;
   cable_polarity_reversed = false;
