@@ -117,7 +117,8 @@ export class Cpu {
 
   /** Charges `ns` (integer) to whoever runs now. */
   charge(ns: number): void {
-    this.clock += ns;
+    if (this === this_cpu) charges.ns += ns;
+    else this.#clock += ns;
   }
 
   /**
