@@ -24,7 +24,7 @@ export class ByteBlock {
     blocks.set(u8, this);
   }
 
-  get buffer(): ArrayBuffer {
+  get buffer(): ArrayBufferLike {
     return this.#arena.buffer;
   }
 
@@ -47,7 +47,7 @@ const wholeBlock = (arena: ByteLoops, origin: number, length: number): ByteBlock
 const blocks = new WeakMap<Uint8Array, ByteBlock>();
 
 /** The block whose bytes these are; an array from elsewhere becomes a block of its own, whose bytes take the slow way to others. */
-export const blockOf = (u8: Uint8Array): ByteBlock => blocks.get(u8) ?? new ByteBlock(plainLoopsOver(u8.buffer as ArrayBuffer), u8);
+export const blockOf = (u8: Uint8Array): ByteBlock => blocks.get(u8) ?? new ByteBlock(plainLoopsOver(u8.buffer), u8);
 
 export class ByteHeap {
   #arena: ByteLoops | null = null;

@@ -3,7 +3,7 @@
  * for it first: for a full frame the copy takes half as long and the sum a fifth, for a header both take a quarter. The module in text form:
  *
  *     (module
- *       (import "" "" (memory 1))
+ *       (import "" "" (memory 1 65536 shared))
  *       (func (export "copy") (param $from i32) (param $to i32) (param $length i32)
  *         (memory.copy (local.get $to) (local.get $from) (local.get $length)))
  *       (func (export "sum") (param $at i32) (param $length i32) (result i32)
@@ -28,18 +28,18 @@
  *         (…)))                                                                 ;; the two bytes of $sum exchanged
  */
 const BINARY =
-  '0061736d01000000010d0260037f7f7f0060027f7f017f02060100000200010303020001070e0204636f707900000373756d00010ad801020c002001' +
-  '20002002fc0a00000bc80102027b027f200020016a210502400340200041206a20054b0d0120022000fd000000fd7ffdae01210220032000fd000010' +
-  'fd7ffdae012103200041206a21000c000b0b20022003fdae0121022002fd1b002002fd1b016a2002fd1b026a2002fd1b036a21040240034020004102' +
-  '6a20054b0d01200420002f00006a2104200041026a21000c000b0b20002005490440200420002d00006a21040b200441ffff037120044110766a2104' +
-  '200441ffff037120044110766a2104200441ff01714108742004410876720b';
+  '0061736d01000000010d0260037f7f7f0060027f7f017f02090100000203018080040303020001070e0204636f707900000373756d00010ad801020c' +
+  '00200120002002fc0a00000bc80102027b027f200020016a210502400340200041206a20054b0d0120022000fd000000fd7ffdae01210220032000fd' +
+  '000010fd7ffdae012103200041206a21000c000b0b20022003fdae0121022002fd1b002002fd1b016a2002fd1b026a2002fd1b036a21040240034020' +
+  '0041026a20054b0d01200420002f00006a2104200041026a21000c000b0b20002005490440200420002d00006a21040b200441ffff03712004411076' +
+  '6a2104200441ffff037120044110766a2104200441ff01714108742004410876720b';
 /** Bytes of a page of a WebAssembly memory. */
 const WASM_PAGE = 65_536;
 
 /** The part of the WebAssembly interface that is used here; the type libraries for node do not declare it. */
 declare const WebAssembly: {
   Module: new (binary: Uint8Array) => object;
-  Memory: new (limits: { initial: number; maximum: number }) => { readonly buffer: ArrayBuffer };
+  Memory: new (limits: { initial: number; maximum: number; shared: boolean }) => { readonly buffer: SharedArrayBuffer };
   Instance: new (module: object, imports: { '': { '': object } }) => { readonly exports: object };
 };
 
@@ -56,18 +56,18 @@ function compile(): object | null {
 
 /** Bytes with the loops over them. Positions count from the start of `buffer`; nothing is checked but the end of the buffer. */
 export interface ByteLoops {
-  readonly buffer: ArrayBuffer;
+  readonly buffer: ArrayBufferLike;
   copy(from: number, to: number, length: number): void;
   /** Ones-complement sum of big-endian 16-bit words, folded; an odd last byte is padded with zero. For up to 128 KiB. */
   sum(at: number, length: number): number;
 }
 
-/** Null where there is no such thing, or no room for its memory. */
+/** Null where there is no such thing, or no room for its memory, which other threads may share. */
 export function wasmLoops(size: number): ByteLoops | null {
   if (module === null) return null;
   try {
     const pages = Math.ceil(size / WASM_PAGE);
-    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
     const { exports } = new WebAssembly.Instance(module, { '': { '': memory } });
     return { buffer: memory.buffer, ...(exports as Pick<ByteLoops, 'copy' | 'sum'>) };
   } catch {
@@ -79,7 +79,7 @@ export function wasmLoops(size: number): ByteLoops | null {
 export const plainLoops = (size: number): ByteLoops => plainLoopsOver(new ArrayBuffer(size));
 
 /** The same over bytes that are there already. */
-export function plainLoopsOver(buffer: ArrayBuffer): ByteLoops {
+export function plainLoopsOver(buffer: ArrayBufferLike): ByteLoops {
   const u8 = new Uint8Array(buffer);
   return {
     buffer,
