@@ -56,7 +56,7 @@ function program(exit: (code: number) => void): Command {
     .option('--set <path=value>', 'change a value of the topology', collect)
     .option('--trace <events>', 'as in run', 'default')
     .option('--json', 'print the report as JSON')
-    .action((capture: string, flags: ReplayFlags) => exit(replayCommand(capture, flags)));
+    .action(async (capture: string, flags: ReplayFlags) => exit(await replayCommand(capture, flags)));
 
   cli
     .command('follow')

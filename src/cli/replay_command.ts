@@ -10,8 +10,9 @@ import { playedAddress } from '../replay/played_address.ts';
 import { RecordedCalls } from '../replay/recorded_calls.ts';
 import { Replay } from '../replay/replay.ts';
 import type { Topology } from '../topology/load.ts';
-import { runTopology } from '../topology/run.ts';
+import { runInSlices } from '../topology/run.ts';
 import { nearest } from '../user/nearest.ts';
+import { attended } from './attended.ts';
 import { UsageError } from './errors.ts';
 import { EXIT_NO, EXIT_OK } from './exit_codes.ts';
 import { Progress } from './progress.ts';
@@ -31,7 +32,7 @@ export interface ReplayFlags {
   json?: boolean;
 }
 
-export function replayCommand(capture: string, flags: ReplayFlags): number {
+export async function replayCommand(capture: string, flags: ReplayFlags): Promise<number> {
   const topology = readTopology(flags.topology, flags);
   checkInterface(topology, flags.to);
   const speed = Number(flags.speed);
@@ -42,7 +43,7 @@ export function replayCommand(capture: string, flags: ReplayFlags): number {
   const started = performance.now();
   const onProgress = (virtualNs: number): void => progress.update(virtualNs, replay.counters.injected);
   const played = flags.calls === undefined ? topology : withoutOwnTimes(topology, flags.to.split('.', 1)[0]!);
-  const report = runTopology(played, { directory, trace: flags.trace, onProgress }, replay);
+  const report = await attended(runInSlices(played, { directory, trace: flags.trace, onProgress }, replay));
   progress.clear();
   const seconds = (performance.now() - started) / 1000;
   const result = { ...report, replay: { capture, to: flags.to, ...replay.counters, damage: replay.damage?.message ?? null } };

@@ -11,9 +11,10 @@ import { formatSeconds } from '../sim/time.ts';
 import type { CaptureOptions } from '../topology/capture_files.ts';
 import { loadTopology, type Override, type Topology } from '../topology/load.ts';
 import type { LoadedPrograms } from '../topology/programs.ts';
-import { runTopology } from '../topology/run.ts';
+import { runInSlices } from '../topology/run.ts';
 import { DURATION_FORM, parseDuration } from '../topology/units.ts';
 import type { Program } from '../user/sys.ts';
+import { attended } from './attended.ts';
 import { UsageError } from './errors.ts';
 import { EXIT_NO, EXIT_OK } from './exit_codes.ts';
 import { Progress } from './progress.ts';
@@ -71,7 +72,7 @@ export async function runCommand(file: string, flags: RunFlags): Promise<number>
   const progress = new Progress(process.stderr);
   const started = performance.now();
   const traceFormats = parseTraceFormats(flags.traceFormat);
-  const report = runTopology(topology, {
+  const slices = runInSlices(topology, {
     directory,
     trace: flags.trace,
     traceFormats,
@@ -88,6 +89,7 @@ export async function runCommand(file: string, flags: RunFlags): Promise<number>
     },
     onProgress: (virtualNs, frames) => progress.update(virtualNs, frames),
   });
+  const report = await attended(slices);
   progress.clear();
   const seconds = (performance.now() - started) / 1000;
   const logs = [...traceFiles(flags.trace, traceFormats), ...(flags.truth === true ? [TRUTH_FILE] : [])];

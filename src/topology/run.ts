@@ -78,7 +78,17 @@ export interface Guest {
   readonly done: boolean;
 }
 
+/** A run as a whole. The process does nothing else meanwhile, not even what signals ask for. */
 export function runTopology(topology: Topology, options: RunOptions, guest: Guest | null = null): RunReport {
+  const slices = runInSlices(topology, options, guest);
+  for (;;) {
+    const { done, value } = slices.next();
+    if (done === true) return value;
+  }
+}
+
+/** The same in slices of virtual time, for who has something else to do between them. */
+export function* runInSlices(topology: Topology, options: RunOptions, guest: Guest | null = null): Generator<undefined, RunReport> {
   // Mistakes in scripts, commands, files of captures and the selection of events are found before anything is written.
   selectEvents(options.trace);
   const captures = formatCaptures(topology, options.captures ?? {});
@@ -98,7 +108,7 @@ export function runTopology(topology: Topology, options: RunOptions, guest: Gues
   const truth = options.truth === true ? truthOf(network, options.directory) : null;
   const started = startPrograms(network, topology, planned);
   planFaults(network);
-  runToTheEnd(network, started, options, guest);
+  yield* runToTheEnd(network, started, options, guest);
   showLeftViews();
   finishCaptures();
   truth?.close();
@@ -239,13 +249,14 @@ function startPrograms(network: Network, topology: Topology, planned: ReadonlyMa
   });
 }
 
-function runToTheEnd(network: Network, started: readonly Started[], options: RunOptions, guest: Guest | null): void {
+function* runToTheEnd(network: Network, started: readonly Started[], options: RunOptions, guest: Guest | null): Generator<undefined, void> {
   const { simulation } = network;
   const deadline = START_NS + (options.untilNs ?? network.topology.until ?? LONGEST_RUN_NS);
   const fixed = options.untilNs !== undefined || network.topology.until !== undefined;
   while (simulation.now < deadline) {
     simulation.run(Math.min(simulation.now + SLICE_NS, deadline));
     options.onProgress?.(simulation.now, network.wireFrames);
+    yield;
     if (!fixed && (guest?.done ?? started.every(({ process }) => process !== null && !process.running)) && quiet(network)) break;
   }
   simulation.run(Math.min(simulation.now + SETTLE_NS, Math.max(deadline, simulation.now)));

@@ -1,7 +1,9 @@
 /** The command line from the outside: what it prints, where, what it leaves behind, and how it ends. */
-import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { openCapture } from '../../src/observe/files/capture_reader.ts';
 import type { RunReport } from '../../src/observe/report/run_report.ts';
@@ -112,6 +114,24 @@ describe.concurrent('truewire run', () => {
     expect(code).toBe(70);
     expect(err).toContain('Error: on purpose');
     expect(err).toContain('broken.mjs');
+  });
+
+  it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('is ended by %s, with all packets until then in its captures', async (signal, expected) => {
+    const folder = folderWith(['send 5000', 'send 3000000000']);
+    const child = spawn(process.execPath, [MAIN, 'run', 'small.yaml', '-o', 'out', '--trace', 'none'], { cwd: folder, stdio: 'ignore' });
+    const ended = once(child, 'exit');
+    const path = join(folder, 'out', 'client.eth0-server.eth0.wire.pcapng');
+    const size = (): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+    while (size() < 20e6 && child.exitCode === null) await setTimeout(20);
+    const before = size();
+    child.kill(signal);
+    expect(await ended).toEqual([expected, null]);
+    expect(size()).toBeGreaterThanOrEqual(before);
+    // Reads to the end of the last block, and the buffer that was being filled is there, too.
+    expect(packets(path)).toBeGreaterThan(before / 1600);
   });
 
   it('ends quietly when nobody reads its output', () => {
