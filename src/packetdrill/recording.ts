@@ -19,16 +19,18 @@ const TRACED = 'tcp,sock,skb,net,qdisc,syscalls';
 export class Recording {
   readonly #host: ScriptHost;
   readonly #writer: PcapngWriter;
+  readonly #buffers: CaptureBuffers;
   readonly #trace: TraceSession;
 
   /** `path`: without ending. Throws CaptureWriteError. */
   constructor(host: ScriptHost, path: string) {
     this.#host = host;
     const { simulation } = host;
+    this.#buffers = new CaptureBuffers(simulation.bytes);
     this.#writer = new PcapngWriter(`${path}.pcapng`, {
       os: HOST_OS,
       application: 'truewire packetdrill',
-      buffers: new CaptureBuffers(simulation.bytes),
+      buffers: this.#buffers,
     });
     this.#writer.addInterface(
       { name: TUN_NAME, linkType: LINKTYPE_RAW, os: HOST_OS, description: 'the interface that the script plays the network behind' },
@@ -49,6 +51,7 @@ export class Recording {
   close(): void {
     this.#writer.setStatistics(0, { received: this.#writer.packets(0), dropped: 0 });
     this.#writer.close(this.#host.simulation.now);
+    this.#buffers.close();
     this.#trace.close();
   }
 }

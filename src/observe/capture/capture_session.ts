@@ -94,7 +94,11 @@ export class CaptureSession {
 
   /** Writes statistics and closes everything. */
   close(nowNs: number): CaptureSummary[] {
-    return [...this.#outputs.values()].flatMap((output) => output.close(nowNs));
+    try {
+      return [...this.#outputs.values()].flatMap((output) => output.close(nowNs));
+    } finally {
+      this.#buffers.close();
+    }
   }
 }
 

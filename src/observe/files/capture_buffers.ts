@@ -4,6 +4,7 @@
  */
 import { type ByteBlock, ByteHeap } from '../../sim/byte_heap.ts';
 import { DISK_BLOCK } from './direct_io.ts';
+import { WriterThread } from './writer_thread.ts';
 
 /** Measured: each wait for the disk costs what others bring into the processor's caches meanwhile; with a quarter of this captures cost half as much again. */
 const DEFAULT_BYTES = 1 << 22;
@@ -15,6 +16,8 @@ export class CaptureBuffers {
   readonly #heap: ByteHeap;
   readonly #bytes: number;
   readonly #free: ByteBlock[] = [];
+  #thread: WriterThread | null = null;
+  #triedThread = false;
 
   /** A file begins with a buffer of `bytes` and writes when it is full. */
   constructor(heap = new ByteHeap(), bytes = DEFAULT_BYTES) {
@@ -30,5 +33,19 @@ export class CaptureBuffers {
 
   give(block: ByteBlock): void {
     this.#free.push(block);
+  }
+
+  /** The thread that writes full buffers; the first one starts it. Null where there can be none. */
+  thread({ buffer }: ByteBlock): WriterThread | null {
+    if (!this.#triedThread && buffer instanceof SharedArrayBuffer) this.#thread = WriterThread.start(buffer);
+    this.#triedThread = true;
+    return this.#thread;
+  }
+
+  /** Ends the thread: no file uses the buffers any more. */
+  close(): void {
+    this.#thread?.end();
+    this.#thread = null;
+    this.#triedThread = false;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Output of one capture file: a buffer that is filled in place and written synchronously, always up to the end of a whole block. So whatever
- * happens to the process, and whenever, the file ends with a whole block and every tool can open it.
+ * Output of one capture file: a buffer that is filled in place and written always up to the end of a whole block, a large one by a second thread while the next one is
+ * filled. So whatever happens to the process, and whenever, the file ends with a whole block and every tool can open it.
  */
 import type { ByteBlock } from '../../sim/byte_heap.ts';
 import { finishAtExit } from './at_exit.ts';
@@ -33,22 +33,26 @@ export class CaptureFile {
   #start: number;
   #limit: number;
   #block: ByteBlock;
+  /** The buffer that another thread is writing. */
+  #handed: Handed | null = null;
   readonly #file: OutputFile;
   readonly #buffers: CaptureBuffers;
   #failure: CaptureWriteError | null = null;
   readonly #format: BlockFormat;
   readonly #order: TimeOrder | null;
   readonly #planned: () => void;
+  readonly #ownBuffers: boolean;
   #ended = false;
 
   /** Without `present` blocks are written as they come. */
-  constructor(path: string, format: BlockFormat, buffers: CaptureBuffers = new CaptureBuffers(), present: Present | null = null) {
+  constructor(path: string, format: BlockFormat, buffers: CaptureBuffers | null = null, present: Present | null = null) {
     this.path = path;
     this.#format = format;
     this.#order = present === null ? null : new TimeOrder(format, present);
     this.#file = new OutputFile(path);
-    this.#buffers = buffers;
-    this.#block = buffers.take();
+    this.#ownBuffers = buffers === null;
+    this.#buffers = buffers ?? new CaptureBuffers();
+    this.#block = this.#buffers.take();
     this.buf = bytesOf(this.#block);
     this.view = this.#block.view;
     this.#start = this.pos = this.blockStart = this.#place();
@@ -84,11 +88,9 @@ export class CaptureFile {
   /** Writes all whole blocks, or those that nothing earlier can come before. */
   flush(): void {
     if (this.#failure !== null) throw this.#failure;
+    this.#settle();
     const ready = this.#ready();
-    if (ready === this.#start) return;
-    this.#write(ready);
-    this.#start = ready;
-    this.#moveTo(this.#block);
+    if (ready !== this.#start) this.#write(ready);
   }
 
   /** Writes what is whole and closes the file; also after an error, which it does not repeat. */
@@ -102,6 +104,7 @@ export class CaptureFile {
       this.#limit = -1;
       this.#failure ??= new CaptureWriteError(this.path, 'write', new Error('it is closed'));
       this.#buffers.give(this.#block);
+      if (this.#ownBuffers) this.#buffers.close();
       this.#file.close();
     }
   }
@@ -148,19 +151,25 @@ export class CaptureFile {
     return this.#order.arrange(this.buf, this.view, this.#start, this.blockStart, this.#file.size - this.#start, this.#ended);
   }
 
+  /** Has what is ready written, while the next blocks go into another buffer if a thread can do that. */
   #makeRoom(bytes: number): void {
-    this.flush();
-    if (this.pos + bytes > this.#limit) this.#moveTo(this.#buffers.take(2 * (this.pos + bytes)));
+    if (this.#failure !== null) throw this.#failure;
+    this.#settle();
+    const ready = this.#ready();
+    if (ready !== this.#start && !this.#handOver(ready)) this.#write(ready);
+    if (this.pos + bytes <= this.#limit) return;
+    const small = this.#block;
+    this.#moveTo(this.#buffers.take(2 * (this.pos + bytes)));
+    this.#buffers.give(small);
   }
 
-  /** Moves what is not in the file yet to where it belongs, in this buffer or in a larger one. */
+  /** Moves what is not in the file yet to where it belongs, in this buffer or in another one. */
   #moveTo(target: ByteBlock): void {
-    const [from, before, buf] = [this.#start, this.#block, this.buf];
-    if (target !== before) {
+    const [from, buf] = [this.#start, this.buf];
+    if (target !== this.#block) {
       this.#block = target;
       this.buf = bytesOf(target);
       this.view = target.view;
-      this.#buffers.give(before);
     }
     this.#start = this.#place();
     this.#limit = this.#start + roomIn(target);
@@ -179,19 +188,55 @@ export class CaptureFile {
     try {
       this.#file.append(this.buf, this.#start, end, true);
     } catch (error) {
-      throw this.#fail(error as CaptureWriteError, before);
+      throw this.#fail(error as CaptureWriteError, this.view, this.#start, before);
+    }
+    this.#start = end;
+    this.#moveTo(this.#block);
+  }
+
+  #handOver(end: number): boolean {
+    const [block, start, before] = [this.#block, this.#start, this.#file.size];
+    const thread = this.#file.isLarge(end - start) ? this.#buffers.thread(block) : null;
+    if (thread === null || !this.#file.appendLater(thread, block, start, end)) return false;
+    this.#handed = { block, start, before };
+    this.#start = end;
+    this.#moveTo(this.#buffers.take(roomIn(block)));
+    return true;
+  }
+
+  /** Returns when what was handed over is in the file. */
+  #settle(): void {
+    if (this.#handed === null) return;
+    const { block, start, before } = this.#handed;
+    this.#handed = null;
+    try {
+      this.#file.settle();
+    } catch (error) {
+      throw this.#fail(error as CaptureWriteError, block.view, start, before);
+    } finally {
+      this.#buffers.give(block);
     }
   }
 
-  /** Cuts off the part of a block that was still written, and refuses everything from now on: a gap would make the file unreadable. */
-  #fail(error: CaptureWriteError, before: number): CaptureWriteError {
-    const limit = this.#start + this.#file.size - before;
-    this.#file.cut(before + wholeBlocks(this.#format, this.view, this.#start, limit, before) - this.#start);
+  /**
+   * Cuts off the part of a block that was still written, and refuses everything from now on: a gap would make the file unreadable. The bytes from `start` on were to
+   * follow the first `before` ones of the file.
+   */
+  #fail(error: CaptureWriteError, view: DataView, start: number, before: number): CaptureWriteError {
+    const limit = start + this.#file.size - before;
+    this.#file.cut(before + wholeBlocks(this.#format, view, start, limit, before) - start);
     this.#failure = error;
     this.#limit = -1;
     this.#start = this.pos = this.blockStart = 0;
     return error;
   }
+}
+
+/** A full buffer on its way into the file: its bytes from `start` on follow the first `before` ones there. */
+interface Handed {
+  readonly block: ByteBlock;
+  readonly start: number;
+  readonly before: number;
 }
 
 const bytesOf = ({ buffer, origin, u8 }: ByteBlock): Buffer => Buffer.from(buffer, origin, u8.length);

@@ -1,11 +1,13 @@
 /**
- * A file that grows at its end, written synchronously. Much at once goes past the operating system's page cache where system and file system can do that (O_DIRECT):
+ * A file that grows at its end, written synchronously, or by another thread if whoever appends can do without these bytes until later. Much at once goes past the operating system's page cache where system and file system can do that (O_DIRECT):
  * the cache's pages may cost several times the CPU time of what is put into them. Little at once goes through the cache, and so do the bytes before the first and
  * after the last whole block of the disk. The file is the same, whichever way its bytes went, and other programs see all that was appended.
  */
 import fs from 'node:fs';
 import { getSystemErrorMap } from 'node:util';
+import type { ByteBlock } from '../../sim/byte_heap.ts';
 import { DISK_BLOCK, directDescriptor, pagedBuffer } from './direct_io.ts';
+import type { WriterThread } from './writer_thread.ts';
 
 /** From so many bytes on an append is large. Measured: at a quarter of this system calls and waiting cost what the cache does, beyond 1 MiB nothing is won. */
 const LARGE_BYTES = 1 << 18;
@@ -35,6 +37,18 @@ export class CaptureWriteError extends Error {
   }
 }
 
+/** Bytes up to the place where the disk's next block begins. */
+const beforeDiskBlock = (place: number): number => (DISK_BLOCK - (place % DISK_BLOCK)) % DISK_BLOCK;
+
+/** An append that another thread makes. */
+interface Pending {
+  readonly thread: WriterThread;
+  readonly slot: number;
+  readonly block: ByteBlock;
+  readonly from: number;
+  readonly to: number;
+}
+
 export class OutputFile {
   readonly path: string;
   /** Bytes appended so far: after an error those that still found room. */
@@ -48,6 +62,7 @@ export class OutputFile {
   #staging: Uint8Array | null = null;
   #directBytes = 0;
   #directMs = 0;
+  #pending: Pending | null = null;
 
   /** Creates the file, or empties it. Throws CaptureWriteError. */
   constructor(path: string) {
@@ -67,14 +82,52 @@ export class OutputFile {
   append(u8: Uint8Array, from: number, to: number, paged = false): void {
     try {
       let at = from;
-      if (to - from >= LARGE_BYTES && this.#openDirect()) {
-        at = this.#writeCached(u8, at, at + ((DISK_BLOCK - (this.size % DISK_BLOCK)) % DISK_BLOCK));
+      if (this.isLarge(to - from)) {
+        at = this.#writeCached(u8, at, at + beforeDiskBlock(this.size));
         at = this.#writeDirect(u8, at, to - ((to - at) % DISK_BLOCK), paged && (u8.byteOffset + at) % DISK_BLOCK === 0);
       }
       this.#writeCached(u8, at, to);
     } catch (error) {
       throw new CaptureWriteError(this.path, 'write', error);
     }
+  }
+
+  /** Whether an append of so many bytes goes past the cache; only then is another thread worth its while. */
+  isLarge(bytes: number): boolean {
+    return bytes >= LARGE_BYTES && this.#openDirect();
+  }
+
+  /**
+   * Has bytes `from` … `to` of a block, which are a large append, written by another thread. Until `settle` has been called they must stay as they are, and nothing
+   * else may be done with the file; `size` counts them already. False if that thread cannot do it now.
+   */
+  appendLater(thread: WriterThread, block: ByteBlock, from: number, to: number): boolean {
+    const [length, at, head] = [to - from, block.origin + from, beforeDiskBlock(this.size)];
+    if (block.buffer !== thread.arena || (at + head) % DISK_BLOCK !== 0) return false;
+    const slot = thread.takeSlot();
+    if (slot === 0) return false;
+    const tail = (length - head) % DISK_BLOCK;
+    thread.ask(slot, this.#fd, this.#direct, at, this.size, head, length - head - tail, tail);
+    this.#pending = { thread, slot, block, from, to };
+    this.size += length;
+    return true;
+  }
+
+  /** Returns when what was handed over is in the file. What the thread left is written now: so errors and refusals are met here. Throws CaptureWriteError. */
+  settle(): void {
+    const pending = this.#pending;
+    if (pending === null) return;
+    this.#pending = null;
+    const { thread, slot, block, from, to } = pending;
+    // A disk is as fast as it seems to who waits for it.
+    const started = performance.now();
+    const done = thread.settle(slot);
+    this.#directMs += performance.now() - started;
+    this.#directBytes += done;
+    thread.giveSlot(slot);
+    this.size -= to - from - done;
+    if (done < to - from) this.append(block.u8, from + done, to, true);
+    else if (this.#slow) this.#closeDirect();
   }
 
   /** Cuts the file off at `size`. */
@@ -127,9 +180,12 @@ export class OutputFile {
     }
     this.#directMs += performance.now() - started;
     this.#directBytes += done;
-    const slow = this.#directBytes > SLOW_AFTER && this.#directBytes < this.#directMs * SLOW_DISK;
-    if (done === 0 || done % DISK_BLOCK !== 0 || slow) this.#closeDirect();
+    if (done === 0 || done % DISK_BLOCK !== 0 || this.#slow) this.#closeDirect();
     return done;
+  }
+
+  get #slow(): boolean {
+    return this.#directBytes > SLOW_AFTER && this.#directBytes < this.#directMs * SLOW_DISK;
   }
 
   #writeStaged(u8: Uint8Array, from: number, to: number): number {

@@ -8,7 +8,7 @@ const TWO_32 = 4294967296;
 
 export class PcapngFile extends CaptureFile {
   /** `epochHigh`, `epochLow`: the instant of virtual time 0 in the two halves that blocks have. */
-  constructor(path: string, epochHigh: number, epochLow: number, buffers?: CaptureBuffers, present: Present | null = null) {
+  constructor(path: string, epochHigh: number, epochLow: number, buffers: CaptureBuffers | null = null, present: Present | null = null) {
     super(path, new PcapngBlocks(epochHigh, epochLow), buffers, present);
   }
 
