@@ -77,6 +77,7 @@ export class CaptureFile {
 
   /** What was put after `blockStart` is a whole block. */
   commit(): void {
+    this.#order?.add(this.view, this.blockStart, this.#file.size - this.#start);
     this.blockStart = this.pos;
   }
 
@@ -148,7 +149,14 @@ export class CaptureFile {
   /** The end of the blocks that may be written. */
   #ready(): number {
     if (this.#order === null) return this.blockStart;
-    return this.#order.arrange(this.buf, this.view, this.#start, this.blockStart, this.#file.size - this.#start, this.#ended);
+    const end = this.#order.arrange(this.buf, this.blockStart, this.#ended);
+    // Else it is told when the blocks that are left have been moved.
+    if (end === this.#start) this.#blocksMoved();
+    return end;
+  }
+
+  #blocksMoved(): void {
+    this.#order?.restart(this.view, this.#start, this.blockStart, this.#file.size - this.#start);
   }
 
   /** Has what is ready written, while the next blocks go into another buffer if a thread can do that. */
@@ -176,6 +184,7 @@ export class CaptureFile {
     buf.copy(this.buf, this.#start, from, this.pos);
     this.pos += this.#start - from;
     this.blockStart += this.#start - from;
+    this.#blocksMoved();
   }
 
   /** The first place in the buffer that lies in its page as the file's next byte will lie in its disk block. */

@@ -13,18 +13,30 @@ export class TimeOrder {
   /** Of the blocks in hand: where each begins, and when it was; the last start is the end of all. */
   #starts = new Int32Array(FIRST_BLOCKS + 1);
   #times = new Float64Array(FIRST_BLOCKS);
+  #count = 0;
 
   constructor(format: BlockFormat, present: Present) {
     this.#format = format;
     this.#present = present;
   }
 
-  /**
-   * Arranges the blocks from `from` to `limit`, whose place in the file is `fileOffset` more; returns the end of those that may be written: all once the capture has
-   * `ended`.
-   */
-  arrange(buf: Buffer, view: DataView, from: number, limit: number, fileOffset: number, ended: boolean): number {
-    const count = this.#find(view, from, limit, fileOffset);
+  /** Takes note of the next block, which begins at `at`; its place in the file is `fileOffset` more. Now its head is in the processor's caches, later it is not. */
+  add(view: DataView, at: number, fileOffset: number): void {
+    if (this.#count === this.#times.length) this.#grow();
+    this.#starts[this.#count] = at;
+    this.#times[this.#count++] = this.#format.timeAt(view, at, fileOffset + at);
+  }
+
+  /** Begins anew with the blocks from `from` to `limit`. */
+  restart(view: DataView, from: number, limit: number, fileOffset: number): void {
+    this.#count = 0;
+    for (let at = from; at < limit; at += this.#format.lengthAt(view, at, fileOffset + at)) this.add(view, at, fileOffset);
+  }
+
+  /** Arranges the blocks, which end at `limit`; returns the end of those that may be written: all once the capture has `ended`. Then it has to begin anew. */
+  arrange(buf: Buffer, limit: number, ended: boolean): number {
+    const count = this.#count;
+    this.#starts[count] = limit;
     const order = this.#inOrder(count) ? null : this.#sorted(count);
     if (order !== null) this.#copyInOrder(buf, this.#starts, order);
     if (ended) return limit;
@@ -36,19 +48,6 @@ export class TimeOrder {
       ready -= this.#starts[block + 1]! - this.#starts[block]!;
     }
     return ready;
-  }
-
-  #find(view: DataView, from: number, limit: number, fileOffset: number): number {
-    const format = this.#format;
-    let count = 0;
-    for (let at = from; at < limit; count++) {
-      if (count === this.#times.length) this.#grow();
-      this.#starts[count] = at;
-      this.#times[count] = format.timeAt(view, at, fileOffset + at);
-      at += format.lengthAt(view, at, fileOffset + at);
-    }
-    this.#starts[count] = limit;
-    return count;
   }
 
   #grow(): void {

@@ -44,3 +44,12 @@ it('packets that come in order stay in it through many buffers', () => {
   const times = Array.from({ length: 3000 }, (_, i) => i * 10);
   expect(written(times, (packet) => packet * 10, 4000).map(({ packet }) => packet)).toEqual(times.map((_, i) => i));
 });
+
+it('packets that must all wait when there is no more room are in order of time, too', () => {
+  const times = Array.from({ length: 600 }, (_, i) => (i * 7919) % 600);
+  for (const bufferBytes of [700, 5000]) {
+    // Nothing may be written before the last has come.
+    const found = written(times, () => 0, bufferBytes);
+    expect(found.map(({ time }) => time)).toEqual([...times].sort((a, b) => a - b));
+  }
+});
