@@ -6,7 +6,7 @@ import { type ByteBlock, ByteHeap } from '../../sim/byte_heap.ts';
 import { DISK_BLOCK } from './direct_io.ts';
 import { WriterThread } from './writer_thread.ts';
 
-/** Measured: each wait for the disk costs what others bring into the processor's caches meanwhile; with a quarter of this captures cost half as much again. */
+/** Measured: each block that is handed over costs two switches of threads and what they bring into the processor's caches; with a quarter of this captures cost half as much again. */
 const DEFAULT_BYTES = 1 << 22;
 
 /** How many bytes fit wherever in a disk block they begin. */
