@@ -11,8 +11,10 @@ import { fork } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
+/** The build that is measured: see race.mjs. */
+const DIST = process.env.BENCH_DIST === undefined ? '../dist/index.js' : pathToFileURL(join(process.env.BENCH_DIST, 'index.js')).href;
 /** Payload of a full segment. */
 const SEGMENT = 1448;
 
@@ -24,7 +26,7 @@ function cpuSeconds() {
 
 /** One case in this process. */
 async function measure({ name, topology, truth = false }, bytes) {
-  const { loadTopology, runTopology, tuneEngine } = await import('../dist/index.js');
+  const { loadTopology, runTopology, tuneEngine } = await import(DIST);
   tuneEngine();
   const directory = mkdtempSync(join(tmpdir(), 'truewire-bench-'));
   const half = bytes / SEGMENT / 2;
