@@ -125,13 +125,12 @@ export function* runInSlices(topology: Topology, options: RunOptions, guest: Gue
   if (network.frames.live > 0) leaked.push(`${network.frames.live} frames`);
   report.leaked = leaked;
   report.leaks = leaked.length;
-  tryAll(
-    started.map(
-      ({ log }) =>
-        () =>
-          log.close(),
-    ),
+  const closings = started.map(
+    ({ log }) =>
+      (): void =>
+        log.close(),
   );
+  tryAll(closings);
   writeReport(options.directory, report);
   return report;
 }

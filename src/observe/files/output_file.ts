@@ -1,7 +1,8 @@
 /**
- * A file that grows at its end, written synchronously, or by another thread if whoever appends can do without these bytes until later. Much at once goes past the operating system's page cache where system and file system can do that (O_DIRECT):
- * the cache's pages may cost several times the CPU time of what is put into them. Little at once goes through the cache, and so do the bytes before the first and
- * after the last whole block of the disk. The file is the same, whichever way its bytes went, and other programs see all that was appended.
+ * A file that grows at its end, written synchronously, or by another thread if whoever appends can do without these bytes until later. Much at once goes past the
+ * operating system's page cache where system and file system can do that (O_DIRECT): the cache's pages may cost several times the CPU time of what is put into them.
+ * Little at once goes through the cache, and so do the bytes before the first and after the last whole block of the disk. The file is the same, whichever way its
+ * bytes went, and other programs see all that was appended.
  */
 import fs from 'node:fs';
 import { getSystemErrorMap } from 'node:util';

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import { CaptureBuffers } from '../../../src/observe/files/capture_buffers.ts';
 import { openCapture } from '../../../src/observe/files/capture_reader.ts';
 import { ByteHeap } from '../../../src/sim/byte_heap.ts';
@@ -155,3 +155,12 @@ const heap = new ByteHeap();
 
 /** Buffers of so many bytes for writers. */
 export const buffersOf = (bytes: number): CaptureBuffers => new CaptureBuffers(heap, bytes);
+
+/** How many packets a capture has, whose ids count from 0. */
+export function numberedPacketsIn(path: string): number {
+  const reader = openCapture(path);
+  let count = 0;
+  for (let packet = reader.next(); packet !== null; packet = reader.next()) expect(packet.packetId).toBe(count++);
+  reader.close();
+  return count;
+}

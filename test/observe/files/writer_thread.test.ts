@@ -11,7 +11,7 @@ import { PcapngWriter } from '../../../src/observe/files/pcapng_writer.ts';
 import { WriterThread } from '../../../src/observe/files/writer_thread.ts';
 import { ByteHeap, blockOf } from '../../../src/sim/byte_heap.ts';
 import { build } from '../../cli/truewire.ts';
-import { temporaryDirectory } from './hand_made.ts';
+import { numberedPacketsIn, temporaryDirectory } from './hand_made.ts';
 
 const KIB = 1024;
 const BUFFER = 512 * KIB;
@@ -84,14 +84,6 @@ function reference(packets: number): Buffer {
   fill(writer, 0, packets);
   writer.close(packets);
   return fs.readFileSync(path);
-}
-
-function packetsIn(path: string): number {
-  const reader = openCapture(path);
-  let count = 0;
-  for (let packet = reader.next(); packet !== null; packet = reader.next()) expect(packet.packetId).toBe(count++);
-  reader.close();
-  return count;
 }
 
 /** Appends that another thread was given. */
@@ -213,10 +205,10 @@ describe.runIf(direct)('a capture that the thread writes', () => {
     const writer = opened(path, buffers);
     fill(writer, 0, 3001);
     writer.flush();
-    expect(packetsIn(path)).toBe(3001);
+    expect(numberedPacketsIn(path)).toBe(3001);
     fill(writer, 3001, 6000);
     for (const listener of process.listeners('exit')) if (!before.includes(listener)) listener.call(process, 0);
-    expect(packetsIn(path)).toBe(6000);
+    expect(numberedPacketsIn(path)).toBe(6000);
   });
 
   it('is so for more files at once than the thread has places for', () => {
@@ -254,7 +246,7 @@ describe.runIf(direct)('a capture that the thread writes', () => {
     vi.restoreAllMocks();
     // No second error, and nothing after the gap.
     writer.close(6000);
-    const left = packetsIn(path);
+    const left = numberedPacketsIn(path);
     expect(left).toBeGreaterThanOrEqual(3000 + Math.floor(done / 1600));
     expect(left).toBeLessThanOrEqual(3000 + Math.ceil(done / 1000));
   });
@@ -270,7 +262,7 @@ describe.runIf(direct)('a capture that the thread writes', () => {
     expect(() => fill(writer, 0, 20_000)).toThrow(`${path}: cannot write the capture: no space left on device (ENOSPC)`);
     writer.close();
     expect(count()).toBeGreaterThan(5);
-    const left = packetsIn(path);
+    const left = numberedPacketsIn(path);
     expect(left).toBeGreaterThan(2000);
     expect(fs.readFileSync(path).equals(reference(left).subarray(0, fs.statSync(path).size))).toBe(true);
   });
