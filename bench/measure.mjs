@@ -5,12 +5,12 @@
  * the operating system took, which with captures is the page cache.
  *
  * A case is { name, topology(bytes): YAML text, truth?: leave truth.jsonl, over?: name of a case before it that is the same without observers }. For each case with
- * `over`, a last line says what the observers cost in percent of the steady part.
+ * `over`, a last line says what the observers cost: both run again for that, at the same time and on the same processor.
  */
-import { fork } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 /** The build that is measured: see race.mjs. */
@@ -53,32 +53,41 @@ async function measure({ name, topology, truth = false }, bytes) {
   };
 }
 
-const inChild = (script, index, bytes) =>
-  new Promise((resolve, reject) => {
-    const child = fork(fileURLToPath(script), ['--case', String(index), String(bytes)]);
-    child.on('message', resolve);
-    child.on('exit', (code) => code !== 0 && reject(new Error(`the case ended with ${code}`)));
+/** Runs one case of a script in a process of its own; returns its figures. `dist`: of another build; `shared`: on the first processor, as all others that are. */
+export function runCase(script, number, bytes, { dist, shared = false } = {}) {
+  const env = dist === undefined ? process.env : { ...process.env, BENCH_DIST: resolve(dist) };
+  const command = [process.execPath, script, '--case', String(number), String(bytes)];
+  const [program, ...parameters] = shared ? ['taskset', '-c', '0', ...command] : command;
+  return new Promise((done, fail) => {
+    const child = spawn(program, parameters, { env, stdio: ['ignore', 'pipe', 'inherit'] });
+    let text = '';
+    child.stdout.on('data', (data) => {
+      text += data;
+    });
+    child.on('error', fail);
+    child.on('close', (code) => (code === 0 ? done(JSON.parse(text)) : fail(new Error(`case ${number} ended with ${code}`))));
   });
+}
+
+/** What a case costs over another, in percent: of the steady part, since starting up costs the same, and at the same time, so that whatever disturbs one disturbs both. */
+async function costOver(script, number, other, bytes) {
+  const [base, observed] = await Promise.all([other, number].map((one) => runCase(script, one, bytes, { shared: true })));
+  return Number(((100 * base.steadyFramesPerCpuSecond) / observed.steadyFramesPerCpuSecond - 100).toFixed(1));
+}
 
 /** The whole of a benchmark's script, whose import.meta.url is `script`: [MEGABYTES] on its command line; `megabytes` by default. */
 export async function benchmark(script, cases, megabytes) {
   const [flag, ...rest] = process.argv.slice(2);
   if (flag === '--case') {
-    const figures = await measure(cases[Number(rest[0])], Number(rest[1]));
-    if (process.send) process.send(figures);
-    else console.log(JSON.stringify(figures));
+    console.log(JSON.stringify(await measure(cases[Number(rest[0])], Number(rest[1]))));
     return;
   }
   const bytes = Number(flag ?? megabytes) * 1e6;
-  const results = new Map();
-  for (const [index, { name }] of cases.entries()) {
-    results.set(name, await inChild(script, index, bytes));
-    console.log(JSON.stringify(results.get(name)));
-  }
-  for (const { name, over } of cases) {
+  const path = fileURLToPath(script);
+  for (const number of cases.keys()) console.log(JSON.stringify(await runCase(path, number, bytes)));
+  for (const [number, { name, over }] of cases.entries()) {
     if (over === undefined) continue;
-    // Of the steady part: what starting up costs is the same with and without.
-    const percent = (100 * results.get(over).steadyFramesPerCpuSecond) / results.get(name).steadyFramesPerCpuSecond - 100;
-    console.log(JSON.stringify({ cost: name, over, percent: Number(percent.toFixed(1)) }));
+    const other = cases.findIndex((one) => one.name === over);
+    console.log(JSON.stringify({ cost: name, over, percent: await costOver(path, number, other, bytes) }));
   }
 }

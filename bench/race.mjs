@@ -5,9 +5,8 @@
  *
  *     node bench/race.mjs MEGABYTES CASE:DIST CASE:DIST…        CASE is the number of a case of bulk.mjs, DIST a copy of dist that finds node_modules above it
  */
-import { spawn } from 'node:child_process';
-import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { runCase } from './measure.mjs';
 
 const bulk = fileURLToPath(new URL('bulk.mjs', import.meta.url));
 const [megabytes, ...runners] = process.argv.slice(2);
@@ -16,22 +15,9 @@ if (!(Number(megabytes) > 0) || runners.length < 2 || !runners.every((runner) =>
   process.exit(2);
 }
 
-function run(runner) {
+async function run(runner) {
   const [, number, dist] = /^(\d+):(.*)$/.exec(runner);
-  const env = { ...process.env, BENCH_DIST: resolve(dist) };
-  // Linux's taskset: all on the first processor.
-  const child = spawn('taskset', ['-c', '0', process.execPath, bulk, '--case', number, String(megabytes * 1e6)], {
-    env,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  return new Promise((done, fail) => {
-    let text = '';
-    child.stdout.on('data', (data) => {
-      text += data;
-    });
-    child.on('error', fail);
-    child.on('exit', (code) => (code === 0 ? done({ ...JSON.parse(text), runner }) : fail(new Error(`${runner}: ended with ${code}`))));
-  });
+  return { ...(await runCase(bulk, number, megabytes * 1e6, { dist, shared: true })), runner };
 }
 
 const results = await Promise.all(runners.map(run));
