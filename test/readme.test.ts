@@ -1,5 +1,6 @@
 /** README.md does what it says: every command in it is run, in a folder of its own, and its example topology, too. */
-import { existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { build, type Ended, truewire } from './cli/truewire.ts';
@@ -51,6 +52,18 @@ it('has no commands but npm’s own and truewire', () => {
     expect(part === 'npm ci' || (/^npm (run )?\w+$/.test(part) && scripts[part.replace(/^npm (run )?/, '')] !== undefined), part).toBe(
       true,
     );
+});
+
+it('is right about the library: its program runs', () => {
+  const [program] = fences.filter(({ language }) => language === 'js');
+  const folder = clone();
+  mkdirSync(join(folder, 'node_modules'));
+  symlinkSync(resolve('.'), join(folder, 'node_modules', 'truewire'));
+  writeFileSync(join(folder, 'ping.mjs'), program!.text);
+  const printed = execFileSync(process.execPath, ['ping.mjs'], { cwd: folder, encoding: 'utf8' });
+  // Two of ARP, six of ICMP.
+  expect(printed).toBe('8 frames, ping -c 3 10.0.0.2 ended with 0\n');
+  expect(existsSync(join(folder, 'captures', 'ping', 'a.eth0-b.eth0.wire.pcapng'))).toBe(true);
 });
 
 describe.concurrent('the command', () => {

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /** The command line: the only place that prints and exits. */
 import { Command, CommanderError } from 'commander';
+import { tuneEngine } from '../topology/engine.ts';
 import { type CompareFlags, compareCommand } from './compare_command.ts';
-import { tuneEngine } from './engine.ts';
 import { explain } from './errors.ts';
 import { EXIT_INPUT, EXIT_OK } from './exit_codes.ts';
 import { type FollowFlags, followCommand } from './follow_command.ts';
