@@ -2,12 +2,12 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { Simulation } from '../../sim/simulation.ts';
+import type { Present } from '../files/block_format.ts';
 import { CaptureBuffers } from '../files/capture_buffers.ts';
-import type { Present } from '../files/capture_file.ts';
 import { CaptureWriteError } from '../files/output_file.ts';
-import type { PacketWriter } from '../files/packet_writer.ts';
+import type { CaptureInterface, PacketWriter } from '../files/packet_writer.ts';
 import { PcapPackets } from '../files/pcap_packets.ts';
-import { type CaptureInterface, PcapngWriter } from '../files/pcapng_writer.ts';
+import { PcapngWriter } from '../files/pcapng_writer.ts';
 import { HOST_OS, NIC_HARDWARE } from '../identity.ts';
 import type { CaptureFormat } from './capture_format.ts';
 

@@ -3,7 +3,32 @@
  * pcap: for anything but time and bytes) leaves it out.
  */
 import type { ByteBlock } from '../../sim/byte_heap.ts';
-import type { CaptureInterface, InterfaceStatistics } from './pcapng_writer.ts';
+
+/** A capture point. */
+export interface CaptureInterface {
+  name: string;
+  linkType?: number;
+  snapLen?: number;
+  description?: string;
+  mac?: Uint8Array;
+  /** Addresses are host-order numbers. */
+  ipv4?: readonly { address: number; prefixLength: number }[];
+  speedBps?: number;
+  filter?: string;
+  os?: string;
+  hardware?: string;
+  /** Bytes of FCS at the end of each packet; 0 keeps Wireshark from guessing. */
+  fcsLength?: number;
+  comment?: string;
+}
+
+/** Counters of an Interface Statistics Block; what is absent is not written. */
+export interface InterfaceStatistics {
+  received?: number;
+  dropped?: number;
+  filterAccepted?: number;
+  osDropped?: number;
+}
 
 export interface PacketWriter {
   /** Bytes of the file so far. */

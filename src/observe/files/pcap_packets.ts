@@ -1,11 +1,10 @@
 /** A classic pcap file as capture points fill it: of each packet only time and bytes; names, flags, ids and comments are left out. */
 import type { ByteBlock } from '../../sim/byte_heap.ts';
 import { InvariantError } from '../../sim/invariant.ts';
+import type { Present } from './block_format.ts';
 import type { CaptureBuffers } from './capture_buffers.ts';
-import type { Present } from './capture_file.ts';
-import type { PacketWriter } from './packet_writer.ts';
+import type { CaptureInterface, PacketWriter } from './packet_writer.ts';
 import { PcapWriter } from './pcap_writer.ts';
-import type { CaptureInterface } from './pcapng_writer.ts';
 
 export class PcapPackets implements PacketWriter {
   readonly #path: string;

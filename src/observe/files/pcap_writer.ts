@@ -1,8 +1,9 @@
 /** Writes the classic pcap format (draft-ietf-opsawg-pcap), which every tool reads: one link type, no options. Little-endian, in ns or µs. */
 import type { ByteBlock } from '../../sim/byte_heap.ts';
 import { InvariantError } from '../../sim/invariant.ts';
+import type { BlockFormat, Present } from './block_format.ts';
 import type { CaptureBuffers } from './capture_buffers.ts';
-import { type BlockFormat, CaptureFile, type Present } from './capture_file.ts';
+import { CaptureFile } from './capture_file.ts';
 import { LINKTYPE_ETHERNET, MAXIMUM_SNAPLEN } from './pcapng_format.ts';
 import { DEFAULT_START_EPOCH_NS } from './pcapng_writer.ts';
 

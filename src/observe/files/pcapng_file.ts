@@ -1,6 +1,8 @@
 /** The building stones of a pcapng file: blocks, whose length stands at both ends, and options within them (sections 3.1 and 3.5). */
+
+import type { BlockFormat, Present } from './block_format.ts';
 import type { CaptureBuffers } from './capture_buffers.ts';
-import { type BlockFormat, CaptureFile, type Present } from './capture_file.ts';
+import { CaptureFile } from './capture_file.ts';
 import { BLOCK_ENHANCED_PACKET, BLOCK_INTERFACE_STATISTICS, OPT_ENDOFOPT } from './pcapng_format.ts';
 
 const MAX_OPTION_BYTES = 65535;

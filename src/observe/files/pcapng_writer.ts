@@ -7,9 +7,9 @@
  */
 import type { ByteBlock } from '../../sim/byte_heap.ts';
 import { InvariantError } from '../../sim/invariant.ts';
+import type { Present } from './block_format.ts';
 import type { CaptureBuffers } from './capture_buffers.ts';
-import type { Present } from './capture_file.ts';
-import type { PacketWriter } from './packet_writer.ts';
+import type { CaptureInterface, InterfaceStatistics, PacketWriter } from './packet_writer.ts';
 import { PcapngFile } from './pcapng_file.ts';
 import {
   BLOCK_ENHANCED_PACKET,
@@ -74,31 +74,6 @@ export interface PcapngWriterOptions {
   buffers?: CaptureBuffers;
   /** Given: packets come in any order and are written in order of time; see TimeOrder. */
   present?: Present;
-}
-
-export interface CaptureInterface {
-  name: string;
-  linkType?: number;
-  snapLen?: number;
-  description?: string;
-  mac?: Uint8Array;
-  /** Addresses are host-order numbers. */
-  ipv4?: readonly { address: number; prefixLength: number }[];
-  speedBps?: number;
-  filter?: string;
-  os?: string;
-  hardware?: string;
-  /** Bytes of FCS at the end of each packet; 0 keeps Wireshark from guessing. */
-  fcsLength?: number;
-  comment?: string;
-}
-
-/** Counters of an Interface Statistics Block; what is absent is not written. */
-export interface InterfaceStatistics {
-  received?: number;
-  dropped?: number;
-  filterAccepted?: number;
-  osDropped?: number;
 }
 
 class InterfaceState {

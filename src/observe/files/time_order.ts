@@ -2,7 +2,7 @@
  * Brings the blocks of a capture into order of time. CPUs run ahead of the simulation and cards name times that are still to come, so what is seen first need not
  * be what happened first; a block waits in the file's buffer until nothing earlier can come. Blocks of one instant stay in the order in which they were made.
  */
-import type { BlockFormat, Present } from './capture_file.ts';
+import type { BlockFormat, Present } from './block_format.ts';
 
 const FIRST_BLOCKS = 1024;
 
