@@ -2,7 +2,7 @@
  * How benchmarks measure: each case runs once, in a process of its own, so that neither the compiler's memory of other cases nor their garbage counts; the
  * figures are CPU seconds (user + system, all threads), which a busy machine disturbs less than the clock. One JSON line a case: `framesPerCpuSecond` counts
  * everything from the start of the process on (loading, boot, compiling), `steadyFramesPerCpuSecond` the second half of the frames, `systemSeconds` is what of it
- * the operating system took, which with captures is the page cache.
+ * the operating system took.
  *
  * A case is { name, topology(bytes): YAML text, truth?: leave truth.jsonl, over?: name of a case before it that is the same without observers }. For each case with
  * `over`, a last line says what the observers cost: both run again for that, at the same time and on the same processor.

@@ -16,8 +16,8 @@ export class CaptureBuffers {
   readonly #heap: ByteHeap;
   readonly #bytes: number;
   readonly #free: ByteBlock[] = [];
-  #thread: WriterThread | null = null;
-  #triedThread = false;
+  /** Null: there can be none; undefined: nobody has asked for it yet. */
+  #thread: WriterThread | null | undefined;
 
   /** A file begins with a buffer of `bytes` and writes when it is full. */
   constructor(heap = new ByteHeap(), bytes = DEFAULT_BYTES) {
@@ -37,15 +37,13 @@ export class CaptureBuffers {
 
   /** The thread that writes full buffers; the first one starts it. Null where there can be none. */
   thread({ buffer }: ByteBlock): WriterThread | null {
-    if (!this.#triedThread && buffer instanceof SharedArrayBuffer) this.#thread = WriterThread.start(buffer);
-    this.#triedThread = true;
+    if (this.#thread === undefined) this.#thread = buffer instanceof SharedArrayBuffer ? WriterThread.start(buffer) : null;
     return this.#thread;
   }
 
   /** Ends the thread: no file uses the buffers any more. */
   close(): void {
     this.#thread?.end();
-    this.#thread = null;
-    this.#triedThread = false;
+    this.#thread = undefined;
   }
 }

@@ -19,6 +19,9 @@ export class ProgramLog {
   readonly #text = new TextBuffer(WRITE_BYTES * 2);
   #file: LogFile | null = null;
   #planned: (() => void) | null = null;
+  /** What was called last. */
+  #what = '';
+  #whatBytes = new Uint8Array(0);
 
   /** `path` is asked for when there is something to write: without it there is no file. */
   constructor(path: () => string) {
@@ -27,12 +30,11 @@ export class ProgramLog {
 
   /** Throws CaptureWriteError, as do all of these. */
   line(text: string): void {
-    const bytes = Buffer.from(text);
-    for (let from = 0; from < bytes.length; from += WRITE_BYTES) this.#append(bytes.subarray(from, from + WRITE_BYTES));
+    this.#put(Buffer.from(text));
     this.#end();
   }
 
-  /** `START +DURATION WHAT -> RESULT`: times in ns, a negative result as -1 and its errno. `what` is ASCII. */
+  /** `START +DURATION WHAT -> RESULT`: times in ns, a negative result as -1 and its errno. */
   call(start: number, duration: number, what: string, result: number): void {
     const out = this.#text;
     out.reserve();
@@ -40,7 +42,8 @@ export class ProgramLog {
     out.literal(DURATION);
     out.decimal(duration);
     out.literal(SPACE);
-    out.text(what);
+    this.#put(this.#bytesOf(what));
+    out.reserve();
     out.literal(RESULT);
     if (result < 0) {
       out.literal(FAILED);
@@ -56,9 +59,19 @@ export class ProgramLog {
     this.#file = null;
   }
 
-  #append(bytes: Uint8Array): void {
-    if (this.#text.pos + bytes.length > WRITE_BYTES) this.#flush();
-    this.#text.literal(bytes);
+  /** The same call comes again and again. */
+  #bytesOf(what: string): Uint8Array {
+    if (what !== this.#what) this.#whatBytes = Buffer.from(what);
+    this.#what = what;
+    return this.#whatBytes;
+  }
+
+  #put(bytes: Uint8Array): void {
+    for (let from = 0; from < bytes.length; from += WRITE_BYTES) {
+      const piece = bytes.length <= WRITE_BYTES ? bytes : bytes.subarray(from, from + WRITE_BYTES);
+      if (this.#text.pos + piece.length > WRITE_BYTES) this.#flush();
+      this.#text.literal(piece);
+    }
   }
 
   #end(): void {

@@ -15,6 +15,8 @@ const CALLS: readonly (readonly [number, number, string, number])[] = [
   [2 ** 52 + 1, 2 ** 31, 'send()', 2 ** 31],
   [7, 12, 'connect 10.0.0.2 5001', -111],
   [8, 13, 'recv(1)', -9999],
+  [9, 14, 'md5sig Schlüssel µ', 0],
+  [10, 15, 'x'.repeat(200_000), 0],
 ];
 
 describe('the log of a program', () => {
