@@ -4,7 +4,6 @@
 import { PAGE_SIZE } from '../../machine/memory.ts';
 import { kernel } from '../current.ts';
 import { type Sleeping, TASK_INTERRUPTIBLE, wait_queue_entry, wait_queue_head } from '../include/linux/sched.ts';
-import { chargeCopy } from '../include/linux/skbuff.ts';
 import { GFP_KERNEL } from '../include/linux/types.ts';
 import type { msghdr } from '../include/net/sock.ts';
 import {
@@ -17,6 +16,7 @@ import {
   wake_up_interruptible_poll,
 } from '../kernel/sched.ts';
 import { SIGPIPE, send_sig } from '../kernel/signal.ts';
+import { chargeCopy } from '../lib/charge.ts';
 import { alloc_pages, type page, put_page } from '../mm/page_alloc.ts';
 import { EAGAIN, EINTR, EMFILE, ENOIOCTLCMD, ENOMEM, EPIPE } from '../uapi/errno.ts';
 import { O_NONBLOCK, POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM, SIOCINQ } from '../uapi/socket.ts';

@@ -1,24 +1,28 @@
 /**
- * include/linux/skbuff.h: the socket buffer, its shared part, queues of them, and the small functions on them.
+ * include/linux/skbuff.h: the socket buffer and the small functions on it. Its shared part with the fragments is in skbuff_frags.ts, queues are in skbuff_queue.ts.
  *
  * `mem` is the section of physical memory that holds the linear part; `head`, `data`, `tail`, `end` are offsets in it, and header positions
  * (`transport_header` …) are offsets in it too, -1 while unset. `skb_shared_info` is an object that clones share, where C keeps it behind `end`.
  */
 
-import { this_cpu } from '../../../machine/cpu.ts';
 import type { MemorySection } from '../../../machine/memory.ts';
 import { InvariantError } from '../../../sim/invariant.ts';
 import { WIDE } from '../../../sim/wide.ts';
-import { kernel } from '../../current.ts';
-import { get_page, type page, put_page } from '../../mm/page_alloc.ts';
+import type { page } from '../../mm/page_alloc.ts';
 import type { kmem_cache, objectCache, slabObject } from '../../mm/slab.ts';
 import type { dst_entry } from '../net/dst.ts';
+import { napi_gro_cb } from '../net/napi_gro_cb.ts';
 import type { request_sock } from '../net/request_sock.ts';
 import type { sock } from '../net/sock.ts';
 import { tcp_skb_cb } from '../net/tcp_skb_cb.ts';
 import { newAddress } from './address.ts';
 import type { sock_exterr_skb } from './errqueue.ts';
 import type { net_device } from './netdevice.ts';
+import type { skb_shared_info } from './skbuff_frags.ts';
+import type { sk_buff_head } from './skbuff_queue.ts';
+
+export * from './skbuff_frags.ts';
+export * from './skbuff_queue.ts';
 
 export const MAX_SKB_FRAGS = 17;
 /** sizeof(struct sk_buff) and sizeof(struct skb_shared_info) on x86-64, cache-aligned: what truesize counts beside the data. */
@@ -73,69 +77,7 @@ export const SKB_FCLONE_UNAVAILABLE = 0;
 export const SKB_FCLONE_ORIG = 1;
 export const SKB_FCLONE_CLONE = 2;
 
-/** A piece of a page that carries data. */
-export class skb_frag_t {
-  page: page = null as unknown as page;
-  /** Byte offset in the page's section (not in the page), so that `page.mem` and `off` suffice. */
-  off = 0;
-  size = 0;
-}
-
-/** What clones of a buffer share: how many there are, fragments, segmentation. */
-export class skb_shared_info {
-  dataref = 1;
-  /** Clones that hold the payload only (`nohdr`): SKB_DATAREF_SHIFT's upper half. */
-  datarefNohdr = 0;
-  nr_frags = 0;
-  readonly frags: skb_frag_t[] = [];
-  frag_list: sk_buff | null = null;
-  gso_size = 0;
-  gso_segs = 0;
-  gso_type = 0;
-  tx_flags = 0;
-  tskey = 0;
-  /** When the device's clock saw the packet, ns; 0n: no such stamp. */
-  hwtstamps = 0n;
-  /** MSG_ZEROCOPY: who is told when the user's pages are free again. */
-  destructor_arg: ubuf_info | null = null;
-  flags = 0;
-}
-
-export const SKBFL_ZEROCOPY_ENABLE = 1 << 0;
-export const SKBFL_SHARED_FRAG = 1 << 1;
-export const SKBFL_PURE_ZEROCOPY = 1 << 2;
-
-/** Completion of a zero-copy send: each skb that carries user pages holds a reference. */
-export interface ubuf_info {
-  complete(skb: sk_buff | null, uarg: ubuf_info, success: boolean): void;
-  refcnt: number;
-  flags: number;
-  /** Nobody had to copy the data. */
-  zerocopy: boolean;
-}
-
 export const skb_shinfo = (skb: sk_buff): skb_shared_info => skb.shinfo;
-
-/** Receive offload state of an skb on its way through GRO. */
-export class napi_gro_cb {
-  data_offset = 0;
-  flush = 0;
-  count = 0;
-  age = WIDE;
-  last: sk_buff | null = null;
-  same_flow = false;
-  csum_valid = false;
-  network_offset = 0;
-  proto = 0;
-  csum_cnt = 0;
-  free = 0;
-  ip_fixedid = false;
-  csum = WIDE;
-}
-
-export const NAPI_GRO_FREE = 1;
-export const NAPI_GRO_FREE_STOLEN_HEAD = 2;
-export const NAPI_GRO_CB = (skb: sk_buff): napi_gro_cb => skb.gro;
 
 export class sk_buff {
   readonly address = newAddress(256);
@@ -240,13 +182,6 @@ export class sk_buff {
   mergedIds: number[] | null = null;
   /** Where it is now in the pools: catches use after free. */
   live = false;
-}
-
-/** A queue of sk_buffs. */
-export class sk_buff_head {
-  next: sk_buff | null = null;
-  prev: sk_buff | null = null;
-  qlen = 0;
 }
 
 /** Pools and caches behind alloc_skb(); made by skb_init(). */
@@ -458,134 +393,6 @@ export function skb_mark_not_on_list(skb: sk_buff): void {
   skb.next = null;
 }
 
-export const skb_queue_len = (list: sk_buff_head): number => list.qlen;
-export const skb_queue_empty = (list: sk_buff_head): boolean => list.next === null;
-export const skb_peek = (list: sk_buff_head): sk_buff | null => list.next;
-export const skb_peek_tail = (list: sk_buff_head): sk_buff | null => list.prev;
-export const skb_queue_is_last = (list: sk_buff_head, skb: sk_buff): boolean => list.prev === skb;
-
-export function __skb_queue_tail(list: sk_buff_head, skb: sk_buff): void {
-  skb.next = null;
-  skb.prev = list.prev;
-  if (list.prev !== null) list.prev.next = skb;
-  else list.next = skb;
-  list.prev = skb;
-  skb.list = list;
-  list.qlen++;
-}
-
-export function __skb_queue_head(list: sk_buff_head, skb: sk_buff): void {
-  skb.prev = null;
-  skb.next = list.next;
-  if (list.next !== null) list.next.prev = skb;
-  else list.prev = skb;
-  list.next = skb;
-  skb.list = list;
-  list.qlen++;
-}
-
-export function __skb_queue_after(list: sk_buff_head, prev: sk_buff, skb: sk_buff): void {
-  if (prev.next === null) {
-    __skb_queue_tail(list, skb);
-    return;
-  }
-  skb.prev = prev;
-  skb.next = prev.next;
-  prev.next.prev = skb;
-  prev.next = skb;
-  skb.list = list;
-  list.qlen++;
-}
-
-export function __skb_queue_before(list: sk_buff_head, next: sk_buff, skb: sk_buff): void {
-  if (next.prev === null) __skb_queue_head(list, skb);
-  else __skb_queue_after(list, next.prev, skb);
-}
-
-export function __skb_unlink(skb: sk_buff, list: sk_buff_head): void {
-  if (skb.prev !== null) skb.prev.next = skb.next;
-  else list.next = skb.next;
-  if (skb.next !== null) skb.next.prev = skb.prev;
-  else list.prev = skb.prev;
-  skb.next = skb.prev = null;
-  skb.list = null;
-  list.qlen--;
-}
-
-export function __skb_dequeue(list: sk_buff_head): sk_buff | null {
-  const skb = list.next;
-  if (skb !== null) __skb_unlink(skb, list);
-  return skb;
-}
-
-/** Moves all of `list` to the end of `head`. */
-export function skb_queue_splice_tail_init(list: sk_buff_head, head: sk_buff_head): void {
-  for (let skb = __skb_dequeue(list); skb !== null; skb = __skb_dequeue(list)) __skb_queue_tail(head, skb);
-}
-
-export const skb_queue_tail = __skb_queue_tail;
-export const skb_queue_head = __skb_queue_head;
-export const skb_dequeue = __skb_dequeue;
-export const skb_unlink = __skb_unlink;
-
-export const skb_frag_size = (frag: skb_frag_t): number => frag.size;
-export const skb_frag_page = (frag: skb_frag_t): page => frag.page;
-
-/** Fragment `i`, made if it is not there yet: frags are never given back, so that segments allocate none. */
-export function skbFrag(shinfo: skb_shared_info, i: number): skb_frag_t {
-  let frag = shinfo.frags[i];
-  if (frag === undefined) {
-    frag = new skb_frag_t();
-    shinfo.frags.push(frag);
-  }
-  return frag;
-}
-
-export const skb_frag_off = (frag: skb_frag_t): number => frag.off;
-export function skb_frag_off_add(frag: skb_frag_t, delta: number): void {
-  frag.off += delta;
-}
-export function skb_frag_size_sub(frag: skb_frag_t, delta: number): void {
-  frag.size -= delta;
-}
-export function skb_frag_size_add(frag: skb_frag_t, delta: number): void {
-  frag.size += delta;
-}
-export function __skb_frag_ref(frag: skb_frag_t): void {
-  get_page(frag.page);
-}
-export function __skb_frag_unref(frag: skb_frag_t): void {
-  put_page(frag.page);
-}
-export function skb_frag_ref(skb: sk_buff, i: number): void {
-  get_page(skb.shinfo.frags[i]!.page);
-}
-export function skb_frag_unref(skb: sk_buff, i: number): void {
-  put_page(skb.shinfo.frags[i]!.page);
-}
-/** Makes fragment `i` of `shinfo` the same piece as `from`; the reference on the page is the caller's business. */
-export function copyFrag(shinfo: skb_shared_info, i: number, from: skb_frag_t): void {
-  const frag = skbFrag(shinfo, i);
-  frag.page = from.page;
-  frag.off = from.off;
-  frag.size = from.size;
-}
-
-/** Appends or replaces fragment `i`: `off` counts from the start of the page's section. */
-export function skb_fill_page_desc(skb: sk_buff, i: number, p: page, off: number, size: number): void {
-  const frag = skbFrag(skb.shinfo, i);
-  frag.page = p;
-  frag.off = off;
-  frag.size = size;
-  skb.shinfo.nr_frags = i + 1;
-}
-
-export function skb_can_coalesce(skb: sk_buff, i: number, p: page, off: number): boolean {
-  if (i === 0) return false;
-  const frag = skb.shinfo.frags[i - 1]!;
-  return frag.page === p && off === frag.off + frag.size;
-}
-
 export const skb_dst = (skb: sk_buff): dst_entry | null => skb._skb_refdst;
 
 export function skb_dst_set(skb: sk_buff, dst: dst_entry | null): void {
@@ -622,25 +429,4 @@ export const skb_get_rx_queue = (skb: sk_buff): number => skb.queue_mapping - 1;
 export class skb_coalesce_result {
   fragstolen = false;
   delta_truesize = 0;
-}
-
-interface byteCounter {
-  count: number;
-  bytes: number;
-}
-
-/** Counts bytes that a CPU sums up, and charges it for them. */
-export function chargeChecksum(bytes: number): void {
-  chargeBytes(kernel().copies.checksum, bytes, kernel().options.checksumNsPerByte);
-}
-
-/** Counts bytes that a CPU copies, and charges it for them. */
-export function chargeCopy(counter: byteCounter, bytes: number): void {
-  chargeBytes(counter, bytes, kernel().options.copyNsPerByte);
-}
-
-function chargeBytes(counter: byteCounter, bytes: number, nsPerByte: number): void {
-  counter.count++;
-  counter.bytes += bytes;
-  this_cpu.charge(Math.round(bytes * nsPerByte));
 }

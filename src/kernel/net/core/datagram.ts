@@ -3,8 +3,9 @@
  */
 import type { ByteBlock } from '../../../sim/byte_heap.ts';
 import { kernel, trace } from '../../current.ts';
-import { chargeCopy, type sk_buff, skb_headlen } from '../../include/linux/skbuff.ts';
+import { type sk_buff, skb_headlen } from '../../include/linux/skbuff.ts';
 import { msg_data_left, type msghdr } from '../../include/net/sock.ts';
+import { chargeCopy } from '../../lib/charge.ts';
 import { csum_add, csum_fold, csum_partial } from '../../lib/checksum.ts';
 import { EFAULT, EINVAL } from '../../uapi/errno.ts';
 import { skb_checksum } from './skbuff_bits.ts';

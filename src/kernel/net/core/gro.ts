@@ -24,8 +24,6 @@ import {
   CHECKSUM_UNNECESSARY,
   copyFrag,
   MAX_SKB_FRAGS,
-  NAPI_GRO_FREE,
-  NAPI_GRO_FREE_STOLEN_HEAD,
   SKB_FCLONE_UNAVAILABLE,
   SKB_META_SIZE,
   SKB_TRUESIZE,
@@ -43,6 +41,7 @@ import {
 } from '../../include/linux/skbuff.ts';
 import { SKB_CONSUMED } from '../../include/net/dropreason.ts';
 import { type packet_offload, skb_gro_len, skb_gro_offset } from '../../include/net/gro.ts';
+import { NAPI_GRO_FREE, NAPI_GRO_FREE_STOLEN_HEAD } from '../../include/net/napi_gro_cb.ts';
 import type { net } from '../../include/net/net_namespace.ts';
 import { showPacket } from '../../include/net/packet_watchers.ts';
 import { jiffies } from '../../kernel/time/timer.ts';

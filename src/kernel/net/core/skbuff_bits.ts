@@ -4,9 +4,10 @@
  */
 import type { ByteBlock } from '../../../sim/byte_heap.ts';
 import { kernel } from '../../current.ts';
-import { chargeChecksum, chargeCopy, type sk_buff, skb_headlen, skb_put } from '../../include/linux/skbuff.ts';
+import { type sk_buff, skb_headlen, skb_put } from '../../include/linux/skbuff.ts';
 import { memcpy } from '../../include/linux/string.ts';
 import { msg_data_left, type msghdr, type sock } from '../../include/net/sock.ts';
+import { chargeChecksum, chargeCopy } from '../../lib/charge.ts';
 import { csum_block_add, csum_partial } from '../../lib/checksum.ts';
 import type { page } from '../../mm/page_alloc.ts';
 import { EFAULT } from '../../uapi/errno.ts';

@@ -5,7 +5,6 @@
 import { kernel } from '../../current.ts';
 import {
   CHECKSUM_PARTIAL,
-  chargeCopy,
   copyFrag,
   NET_SKB_PAD,
   SKB_DATA_ALIGN,
@@ -27,6 +26,7 @@ import { memcpy } from '../../include/linux/string.ts';
 import { GFP_ATOMIC, type gfp_t } from '../../include/linux/types.ts';
 import { SKB_DROP_REASON_NOMEM, SKB_DROP_REASON_PKT_TOO_SMALL, SKB_NOT_DROPPED_YET } from '../../include/net/dropreason.ts';
 import type { sock } from '../../include/net/sock.ts';
+import { chargeCopy } from '../../lib/charge.ts';
 import { get_page, put_page } from '../../mm/page_alloc.ts';
 import { ENOMEM } from '../../uapi/errno.ts';
 import { alloc_skb, clearShinfo, kmalloc_reserve } from './skbuff.ts';

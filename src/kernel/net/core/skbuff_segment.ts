@@ -11,7 +11,6 @@ import {
   __skb_push,
   __skb_put,
   CHECKSUM_NONE,
-  chargeCopy,
   MAX_SKB_FRAGS,
   type sk_buff,
   skb_fill_page_desc,
@@ -21,6 +20,7 @@ import {
   skb_reserve,
 } from '../../include/linux/skbuff.ts';
 import { GFP_ATOMIC } from '../../include/linux/types.ts';
+import { chargeCopy } from '../../lib/charge.ts';
 import { get_page } from '../../mm/page_alloc.ts';
 import { ENOMEM } from '../../uapi/errno.ts';
 import { alloc_skb } from './skbuff.ts';

@@ -5,7 +5,6 @@
 import { kernel } from '../../current.ts';
 import {
   CHECKSUM_PARTIAL,
-  chargeCopy,
   copyFrag,
   MAX_SKB_FRAGS,
   SKB_META_SIZE,
@@ -23,6 +22,7 @@ import {
 } from '../../include/linux/skbuff.ts';
 import { memcpy } from '../../include/linux/string.ts';
 import { GFP_ATOMIC } from '../../include/linux/types.ts';
+import { chargeCopy } from '../../lib/charge.ts';
 import { get_page, type page, put_page } from '../../mm/page_alloc.ts';
 import { EMSGSIZE } from '../../uapi/errno.ts';
 import { skb_copy_bits } from './skbuff_bits.ts';

@@ -15,7 +15,6 @@ import {
   __skb_queue_tail,
   CHECKSUM_NONE,
   CHECKSUM_PARTIAL,
-  chargeCopy,
   PKT_HASH_TYPE_L4,
   type sk_buff,
   sk_buff_head,
@@ -53,6 +52,7 @@ import { FLOWI_FLAG_ANYSRC, RTN_MULTICAST } from '../../include/net/ip_fib.ts';
 import { IP_INC_STATS } from '../../include/net/net_namespace.ts';
 import { flowi4_init_output } from '../../include/net/route.ts';
 import { type msghdr, PAGE_FRAG_ORDER, SOCK_NOSPACE, sk_wmem_alloc_get, type sock, sock_error, sock_net } from '../../include/net/sock.ts';
+import { chargeCopy } from '../../lib/charge.ts';
 import { csum_add, csum_block_add, csum_fold, csum_partial, csum_sub } from '../../lib/checksum.ts';
 import { EAGAIN, EFAULT, EMSGSIZE, ENETUNREACH, ENOBUFS, EPIPE } from '../../uapi/errno.ts';
 import { IP_DF, IP_PMTUDISC_DO, IP_PMTUDISC_PROBE, IPPROTO_ICMP, tcphdr } from '../../uapi/in.ts';

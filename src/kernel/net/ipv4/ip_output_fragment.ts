@@ -8,7 +8,6 @@ import {
   __skb_push,
   CHECKSUM_NONE,
   CHECKSUM_PARTIAL,
-  chargeCopy,
   type sk_buff,
   skb_cloned,
   skb_dst_set,
@@ -30,6 +29,7 @@ import { icmp_send } from '../../include/net/icmp.ts';
 import { IPSKB_FRAG_COMPLETE, IPSKB_FRAG_PMTU, ip_hdr, ip_is_fragment, ip_send_check, ip_skb_dst_mtu } from '../../include/net/ip.ts';
 import { IP_INC_STATS, type net } from '../../include/net/net_namespace.ts';
 import type { sock } from '../../include/net/sock.ts';
+import { chargeCopy } from '../../lib/charge.ts';
 import { EMSGSIZE, ENOMEM } from '../../uapi/errno.ts';
 import { ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, IP_DF, IP_MF, IP_OFFSET } from '../../uapi/in.ts';
 import { IPSTATS_MIB_FRAGCREATES, IPSTATS_MIB_FRAGFAILS, IPSTATS_MIB_FRAGOKS } from '../../uapi/snmp.ts';

@@ -4,14 +4,7 @@
  */
 import { PAGE_SIZE } from '../../../machine/memory.ts';
 import { kernel } from '../../current.ts';
-import {
-  __skb_header_release,
-  __skb_queue_tail,
-  chargeCopy,
-  type sk_buff,
-  skb_cloned,
-  skb_fill_page_desc,
-} from '../../include/linux/skbuff.ts';
+import { __skb_header_release, __skb_queue_tail, type sk_buff, skb_cloned, skb_fill_page_desc } from '../../include/linux/skbuff.ts';
 import { TCP_CHRONO_BUSY, type tcp_fastopen_request, tcp_sk } from '../../include/linux/tcp.ts';
 import { GFP_ATOMIC, min } from '../../include/linux/types.ts';
 import {
@@ -55,6 +48,7 @@ import {
   u32add,
 } from '../../include/net/tcp.ts';
 import { tcp_v4_md5_lookup } from '../../include/net/tcp_md5sig.ts';
+import { chargeCopy } from '../../lib/charge.ts';
 import { get_page } from '../../mm/page_alloc.ts';
 import { ECONNREFUSED, EFAULT, EHOSTUNREACH, ENOBUFS, ENOMEM } from '../../uapi/errno.ts';
 import { tcphdr } from '../../uapi/in.ts';

@@ -15,7 +15,6 @@ import {
   __vlan_hwaccel_put_tag,
   CHECKSUM_NONE,
   CHECKSUM_UNNECESSARY,
-  chargeCopy,
   PKT_HASH_TYPE_L3,
   type sk_buff,
   skb_fill_page_desc,
@@ -24,6 +23,7 @@ import {
   skb_set_hash,
 } from '../../../../../include/linux/skbuff.ts';
 import { DMA_FROM_DEVICE, dma_sync_single_range_for_cpu, dma_unmap_page_attrs } from '../../../../../kernel/dma/mapping.ts';
+import { chargeCopy } from '../../../../../lib/charge.ts';
 import { __page_frag_cache_drain, page_ref_add, page_ref_count } from '../../../../../mm/page_alloc.ts';
 import { dev_kfree_skb_any } from '../../../../../net/core/dev_tx_queue.ts';
 import { napi_gro_receive } from '../../../../../net/core/gro.ts';
