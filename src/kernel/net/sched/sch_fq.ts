@@ -27,68 +27,21 @@ import {
 import { SK_PACING_FQ, SK_PACING_UNLIMITED, sk_fullsock, type sock } from '../../include/net/sock.ts';
 import { ktime_get_ns } from '../../kernel/time/hrtimer.ts';
 import { HZ, jiffies } from '../../kernel/time/timer.ts';
-import { EINVAL } from '../../uapi/errno.ts';
 import { TCP_CLOSE, TCP_LISTEN } from '../../uapi/tcp.ts';
 import { skb_get_hash } from '../core/flow_dissector.ts';
 import { kfree_skb } from '../core/skbuff_free.ts';
 import { sk_is_tcp } from '../core/sock_dst.ts';
-import { qdisc_watchdog, qdisc_watchdog_cancel, qdisc_watchdog_schedule_ns } from './sch_api.ts';
+import { qdisc_watchdog_cancel, qdisc_watchdog_schedule_ns } from './sch_api.ts';
+import { FQ_BANDS, fq_sched_data, NEVER, PRIO2BAND, qdisc_priv, WEIGHTS } from './sch_fq_data.ts';
 import { FLOW_DETACHED, FLOW_THROTTLED, fq_flow, fq_perband_flows } from './sch_fq_flow.ts';
+import { fq_change, fq_dump, fq_dump_stats } from './sch_fq_options.ts';
 
-const FQ_BANDS = 3;
-/** Band of each priority, and what the bands weigh: 9 : 3 : 1 times 64 KiB. */
-const PRIO2BAND = [1, 2, 2, 2, 1, 2, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1];
-const WEIGHTS = [589824, 196608, 65536];
 const ETHERNET_HEADER = 14;
-const NEVER = Number.POSITIVE_INFINITY;
 /** Packets that the flow for control packets and the fast path may hold. */
 const FASTPATH_LIMIT = 8;
 /** fq_gc(): a flow that has been empty for so long is forgotten. */
 const FQ_GC_AGE_SECONDS = 3;
 const FQ_GC_MAX = 8;
-
-class fq_sched_data {
-  readonly watchdog: qdisc_watchdog;
-  /** Control packets, and all while nothing else is in the way. */
-  readonly internal = new fq_flow(0);
-  readonly flowsBySocket = new Map<object | number, fq_flow>();
-  readonly band_flows = WEIGHTS.map((weight) => new fq_perband_flows(weight));
-  readonly band_pkt_count = new Int32Array(FQ_BANDS);
-  band_nr = 0;
-  /** Throttled flows, the next to go last. */
-  readonly delayed: fq_flow[] = [];
-  time_next_delayed_flow = NEVER;
-  inactive_flows = 0;
-
-  quantum = 0;
-  initial_quantum = 0;
-  flow_refill_delay = 0;
-  flow_plimit = 100;
-  /** Bytes a second, as sk_pacing_rate. */
-  flow_max_rate: number = SK_PACING_UNLIMITED;
-  low_rate_threshold = 550_000 / 8;
-  orphan_mask = 1023;
-  rate_enable = true;
-  timer_slack = 10_000;
-  horizon = 10 * NSEC_PER_SEC;
-  horizon_drop = true;
-
-  stat_gc_flows = 0;
-  stat_internal_packets = 0;
-  stat_fastpath_packets = 0;
-  stat_throttled = 0;
-  stat_flows_plimit = 0;
-  stat_pkts_too_long = 0;
-  stat_horizon_drops = 0;
-  stat_horizon_caps = 0;
-  unthrottle_latency_ns = 0;
-
-  constructor(sch: Qdisc) {
-    this.watchdog = new qdisc_watchdog(sch);
-  }
-}
-
-const qdisc_priv = (sch: Qdisc): fq_sched_data => sch.priv as fq_sched_data;
 
 /* Throttled flows */
 
@@ -334,7 +287,7 @@ function pace(q: fq_sched_data, f: fq_flow, skb: sk_buff, now: number): void {
   f.time_next_packet = now + len;
 }
 
-/* Life and options */
+/* Life */
 
 function fq_init(sch: Qdisc, options: Record<string, unknown> | null): number {
   const q = new fq_sched_data(sch);
@@ -345,51 +298,6 @@ function fq_init(sch: Qdisc, options: Record<string, unknown> | null): number {
   q.initial_quantum = 10 * mtu;
   q.flow_refill_delay = Math.floor((40 * HZ()) / 1000);
   return options === null ? 0 : fq_change(sch, options);
-}
-
-/** Options by tc's words: numbers; rates in bytes a second, times in ns; switches are booleans. */
-const NUMBERS: Readonly<Record<string, (q: fq_sched_data, value: number) => void>> = {
-  flow_limit: (q, value) => {
-    q.flow_plimit = value;
-  },
-  quantum: (q, value) => {
-    q.quantum = value;
-  },
-  initial_quantum: (q, value) => {
-    q.initial_quantum = value;
-  },
-  maxrate: (q, value) => {
-    q.flow_max_rate = value;
-  },
-  low_rate_threshold: (q, value) => {
-    q.low_rate_threshold = value;
-  },
-  orphan_mask: (q, value) => {
-    q.orphan_mask = value;
-  },
-  refill_delay: (q, value) => {
-    q.flow_refill_delay = Math.round((value * HZ()) / NSEC_PER_SEC);
-  },
-  timer_slack: (q, value) => {
-    q.timer_slack = value;
-  },
-  horizon: (q, value) => {
-    q.horizon = value;
-  },
-};
-
-function fq_change(sch: Qdisc, options: Record<string, unknown>): number {
-  const q = qdisc_priv(sch);
-  for (const [name, value] of Object.entries(options)) {
-    if (name === 'pacing') q.rate_enable = value !== false;
-    else if (name === 'horizon_drop') q.horizon_drop = value !== false;
-    else if (typeof value !== 'number' || value < 0) return -EINVAL;
-    else if (name === 'limit') sch.limit = value;
-    else if (name === 'quantum' && value === 0) return -EINVAL;
-    else if (NUMBERS[name] !== undefined) NUMBERS[name](q, value);
-    else return -EINVAL;
-  }
-  return 0;
 }
 
 function fq_reset(sch: Qdisc): void {
@@ -408,50 +316,6 @@ function fq_reset(sch: Qdisc): void {
   });
   sch.qlen = sch.backlog = 0;
   qdisc_watchdog_cancel(q.watchdog);
-}
-
-/** `550Kbit`: as iproute2 prints rates. */
-function rateText(bytes: number): string {
-  let bits = bytes * 8;
-  let unit = 0;
-  while (bits >= 1000 && bits % 1000 === 0 && unit < 4) {
-    bits /= 1000;
-    unit++;
-  }
-  return `${bits}${['', 'K', 'M', 'G', 'T'][unit]}bit`;
-}
-
-function timeText(ns: number): string {
-  if (ns >= NSEC_PER_SEC) return `${Number((ns / NSEC_PER_SEC).toPrecision(3))}s`;
-  if (ns >= 1e6) return `${Number((ns / 1e6).toPrecision(3))}ms`;
-  return ns >= 1000 ? `${Number((ns / 1000).toPrecision(3))}us` : `${ns}ns`;
-}
-
-function fq_dump(sch: Qdisc): string {
-  const q = qdisc_priv(sch);
-  const words = [
-    `limit ${sch.limit}p flow_limit ${q.flow_plimit}p buckets 1024 orphan_mask ${q.orphan_mask}`,
-    `bands ${FQ_BANDS} priomap ${PRIO2BAND.join(' ')} weights ${WEIGHTS.join(' ')}`,
-    q.rate_enable ? '' : 'nopacing',
-    `quantum ${q.quantum}b initial_quantum ${q.initial_quantum}b`,
-    q.flow_max_rate === SK_PACING_UNLIMITED ? '' : `maxrate ${rateText(q.flow_max_rate)}`,
-    `low_rate_threshold ${rateText(q.low_rate_threshold)} refill_delay ${timeText((q.flow_refill_delay * NSEC_PER_SEC) / HZ())}`,
-    `timer_slack ${timeText(q.timer_slack)} horizon ${timeText(q.horizon)} ${q.horizon_drop ? 'horizon_drop' : 'horizon_cap'}`,
-  ];
-  return words.filter((word) => word !== '').join(' ');
-}
-
-function fq_dump_stats(sch: Qdisc): string[] {
-  const q = qdisc_priv(sch);
-  const unlessZero = (name: string, value: number, text = String(value)): string => (value === 0 ? '' : ` ${name} ${text}`);
-  const wait = q.time_next_delayed_flow === NEVER ? 0 : Math.max(0, q.time_next_delayed_flow - ktime_get_ns());
-  const rest = `${unlessZero('horizon_drops', q.stat_horizon_drops)}${unlessZero('horizon_caps', q.stat_horizon_caps)}`;
-  return [
-    `  flows ${q.flowsBySocket.size} (inactive ${q.inactive_flows} throttled ${q.delayed.length})${wait === 0 ? '' : ` next packet delay ${wait} ns`}`,
-    `  gc ${q.stat_gc_flows} highprio ${q.stat_internal_packets}${unlessZero('fastpath', q.stat_fastpath_packets)} throttled ${q.stat_throttled}` +
-      `${unlessZero('latency', q.unthrottle_latency_ns, timeText(q.unthrottle_latency_ns))}${unlessZero('flows_plimit', q.stat_flows_plimit)}`,
-    ...(q.stat_pkts_too_long === 0 && rest === '' ? [] : [` ${unlessZero('too long pkts', q.stat_pkts_too_long)}${rest}`]),
-  ];
 }
 
 export const fq_qdisc_ops: Qdisc_ops = {
