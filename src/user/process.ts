@@ -8,7 +8,8 @@ import { type Sleeping, task_struct } from '../kernel/include/linux/sched.ts';
 import { kernelSpawn, wake_up_all } from '../kernel/kernel/sched.ts';
 import { releaseTaskFrag } from '../kernel/net/core/sock_frag.ts';
 import { KilledBySignal } from './errors.ts';
-import { Process, type Program, ProgramExit, type SpawnOptions, Sys } from './system_calls.ts';
+import { Sys } from './system_calls.ts';
+import { Process, type Program, ProgramExit, type SpawnOptions } from './task_calls.ts';
 
 /** Longest name of a task. */
 const TASK_COMM_LEN = 15;

@@ -12,28 +12,16 @@
  * says so with `sys.compute(ns)`.
  */
 
-import { kernel, this_cpu_ptr, trace } from '../kernel/current.ts';
+import { kernel, trace } from '../kernel/current.ts';
 import { do_epoll_create, do_epoll_ctl, do_epoll_wait, type epoll_event } from '../kernel/fs/eventpoll.ts';
 import { close_fd, dupFd, fdget } from '../kernel/fs/file.ts';
 import { openDeviceFile } from '../kernel/fs/open.ts';
 import { do_pipe2 } from '../kernel/fs/pipe.ts';
 import { do_sys_poll, type pollfd } from '../kernel/fs/select.ts';
 import { do_sendfile, do_splice, openMemoryFile } from '../kernel/fs/splice.ts';
-import {
-  type Sleeping,
-  TASK_DEAD,
-  TASK_INTERRUPTIBLE,
-  type task_struct,
-  wait_queue_entry,
-  wait_queue_head,
-} from '../kernel/include/linux/sched.ts';
+import type { Sleeping } from '../kernel/include/linux/sched.ts';
 import { msghdr } from '../kernel/include/net/sock.ts';
 import { CALL_BEGINS, callTimesHold } from '../kernel/kernel/call_times.ts';
-import { add_wait_queue, remove_wait_queue, schedule, set_current_state, signal_pending } from '../kernel/kernel/sched.ts';
-import { send_sig } from '../kernel/kernel/signal.ts';
-import { clock_adjtime, clock_gettime, clock_settime } from '../kernel/kernel/time/posix_clock.ts';
-import { hrtimer_nanosleep } from '../kernel/kernel/time/sleep_timeout.ts';
-import type { Kernel } from '../kernel/kernel.ts';
 import {
   __sys_accept4,
   __sys_getpeername,
@@ -53,203 +41,133 @@ import {
   __x64_sys_socket,
   setFileFlags,
 } from '../kernel/net/socket_syscalls.ts';
-import { EBADF, EINTR, EINVAL } from '../kernel/uapi/errno.ts';
+import { EBADF, EINVAL } from '../kernel/uapi/errno.ts';
 import type { sockaddr_in } from '../kernel/uapi/in.ts';
 import { O_NONBLOCK, SIOCINQ } from '../kernel/uapi/socket.ts';
-import type { timex } from '../kernel/uapi/timex.ts';
 import { syscall_numbers } from '../kernel/uapi/unistd.ts';
-import { CPU_USER, this_cpu } from '../machine/cpu.ts';
-import { WIDE } from '../sim/wide.ts';
-import { KilledBySignal, ProgramError } from './errors.ts';
+import { pointer, TaskCalls } from './task_calls.ts';
 
 export const F_GETFL = 3;
 export const F_SETFL = 4;
 export const FIONREAD = SIOCINQ;
 
-/** How long a computing program keeps its CPU from taking interrupts. */
-const COMPUTE_SLICE_NS = 5_000;
-
-export type Program = (sys: Sys) => Generator<void, number, void>;
-
-/** Told of every call when it returns: for logs. */
-export type CallListener = (name: string, start: number, end: number, result: unknown) => void;
-
-/** A program that was started: user/process.ts. */
-export class Process {
-  readonly task: task_struct;
-  readonly ended = new wait_queue_head();
-
-  constructor(task: task_struct) {
-    this.task = task;
-  }
-
-  get running(): boolean {
-    return this.task.__state !== TASK_DEAD;
-  }
-
-  /** Its exit code; null while it runs. */
-  get status(): number | null {
-    return this.running ? null : this.task.exit_code;
-  }
-}
-
-export interface SpawnOptions {
-  readonly name?: string;
-  readonly cpu?: number;
-  /** A process of its own, with descriptors of its own; by default it is a thread, which shares its parent's. */
-  readonly process?: boolean;
-}
-
-/** How tasks are made: user/process.ts. */
-export type SpawnTask = (parent: Sys, program: Program, options: SpawnOptions) => Process;
-
-const pointer = (what: unknown): number => (what === null ? 0 : 0x7fff_fffd_e000);
 const SOCKADDR_BYTES = 16;
 
 /** The kernel as one task sees it. */
-export class Sys {
-  readonly kernel: Kernel;
-  readonly task: task_struct;
-  onCall: CallListener | null = null;
-  readonly #spawnTask: SpawnTask;
-  /** Name of the call that was made but has not begun: its `yield*` is missing. */
-  #pending: string | null = null;
-  #start = WIDE;
-
-  constructor(kernel: Kernel, task: task_struct, spawnTask: SpawnTask) {
-    this.kernel = kernel;
-    this.task = task;
-    this.#spawnTask = spawnTask;
-  }
-
-  /** Memory to send from and to receive into. It is never given back; any other array does as well, but copies from and to this are cheaper. */
-  malloc(size: number): Uint8Array {
-    return this_cpu.simulation.bytes.allocate(size).u8;
-  }
-
-  /** CLOCK_MONOTONIC in ns. Looking at the clock takes no time: the vDSO needs no system call. */
-  clockGettime(): number {
-    return this_cpu.clock;
-  }
-
-  /** Ignores a signal from now on, as signal(number, SIG_IGN). */
-  ignoreSignal(number: number): void {
-    this.task.ignoredSignals |= 1 << number;
-  }
-
+export class Sys extends TaskCalls {
   /* Sockets */
 
   socket(family: number, type: number, protocol = 0): Sleeping<number> {
-    return this.#call('socket', this.#socket(family, type, protocol));
+    return this.call('socket', this.#socket(family, type, protocol));
   }
   *#socket(family: number, type: number, protocol: number): Sleeping<number> {
-    if (this.#enter()) yield;
+    if (this.enter()) yield;
     trace().sys_enter?.(syscall_numbers.socket!, [family, type, protocol]);
-    return this.#leave('socket', yield* __x64_sys_socket(family, type, protocol));
+    return this.leave('socket', yield* __x64_sys_socket(family, type, protocol));
   }
 
   bind(fd: number, address: sockaddr_in): Sleeping<number> {
-    return this.#call('bind', this.#bind(fd, address));
+    return this.call('bind', this.#bind(fd, address));
   }
   *#bind(fd: number, address: sockaddr_in): Sleeping<number> {
-    if (this.#enter()) yield;
+    if (this.enter()) yield;
     trace().sys_enter?.(syscall_numbers.bind!, [fd, pointer(address), 16]);
-    return this.#leave('bind', yield* __x64_sys_bind(fd, address));
+    return this.leave('bind', yield* __x64_sys_bind(fd, address));
   }
 
   listen(fd: number, backlog: number): Sleeping<number> {
-    return this.#call('listen', this.#listen(fd, backlog));
+    return this.call('listen', this.#listen(fd, backlog));
   }
   *#listen(fd: number, backlog: number): Sleeping<number> {
-    if (this.#enter()) yield;
+    if (this.enter()) yield;
     trace().sys_enter?.(syscall_numbers.listen!, [fd, backlog]);
-    return this.#leave('listen', yield* __x64_sys_listen(fd, backlog));
+    return this.leave('listen', yield* __x64_sys_listen(fd, backlog));
   }
 
   /** The peer's address goes to `peer`. With flags it is accept4(). */
   accept(fd: number, peer: sockaddr_in | null = null, flags = 0): Sleeping<number> {
-    return this.#call('accept', flags === 0 ? this.#accept(fd, peer) : this.#accept4(fd, peer, flags));
+    return this.call('accept', flags === 0 ? this.#accept(fd, peer) : this.#accept4(fd, peer, flags));
   }
   *#accept(fd: number, peer: sockaddr_in | null): Sleeping<number> {
-    if (this.#enter()) yield;
+    if (this.enter()) yield;
     trace().sys_enter?.(syscall_numbers.accept!, [fd, pointer(peer), pointer(peer)]);
-    return this.#leave('accept', yield* __x64_sys_accept(fd, peer));
+    return this.leave('accept', yield* __x64_sys_accept(fd, peer));
   }
   *#accept4(fd: number, peer: sockaddr_in | null, flags: number): Sleeping<number> {
-    if (this.#enter()) yield;
+    if (this.enter()) yield;
     trace().sys_enter?.(syscall_numbers.accept4!, [fd, pointer(peer), pointer(peer), flags]);
-    return this.#leave('accept4', yield* __sys_accept4(fd, peer, flags));
+    return this.leave('accept4', yield* __sys_accept4(fd, peer, flags));
   }
 
   connect(fd: number, address: sockaddr_in): Sleeping<number> {
-    return this.#call('connect', this.#connect(fd, address));
+    return this.call('connect', this.#connect(fd, address));
   }
   *#connect(fd: number, address: sockaddr_in): Sleeping<number> {
-    if (this.#enter()) yield;
+    if (this.enter()) yield;
     trace().sys_enter?.(syscall_numbers.connect!, [fd, pointer(address), 16]);
-    return this.#leave('connect', yield* __x64_sys_connect(fd, address));
+    return this.leave('connect', yield* __x64_sys_connect(fd, address));
   }
 
   shutdown(fd: number, how: number): Sleeping<number> {
-    return this.#call('shutdown', this.#shutdown(fd, how));
+    return this.call('shutdown', this.#shutdown(fd, how));
   }
   *#shutdown(fd: number, how: number): Sleeping<number> {
-    if (this.#enter()) yield;
+    if (this.enter()) yield;
     trace().sys_enter?.(syscall_numbers.shutdown!, [fd, how]);
-    return this.#leave('shutdown', yield* __x64_sys_shutdown(fd, how));
+    return this.leave('shutdown', yield* __x64_sys_shutdown(fd, how));
   }
 
   getsockname(fd: number, address: sockaddr_in): Sleeping<number> {
-    return this.#call('getsockname', this.#name('getsockname', fd, address));
+    return this.call('getsockname', this.#name('getsockname', fd, address));
   }
 
   getpeername(fd: number, address: sockaddr_in): Sleeping<number> {
-    return this.#call('getpeername', this.#name('getpeername', fd, address));
+    return this.call('getpeername', this.#name('getpeername', fd, address));
   }
   *#name(call: 'getsockname' | 'getpeername', fd: number, address: sockaddr_in): Sleeping<number> {
-    if (this.#enter()) yield;
+    if (this.enter()) yield;
     trace().sys_enter?.(syscall_numbers[call]!, [fd, pointer(address), pointer(address)]);
-    return this.#leave(call, call === 'getsockname' ? __sys_getsockname(fd, address) : __sys_getpeername(fd, address));
+    return this.leave(call, call === 'getsockname' ? __sys_getsockname(fd, address) : __sys_getpeername(fd, address));
   }
 
   setsockopt(fd: number, level: number, option: number, value: unknown): Sleeping<number> {
-    return this.#call('setsockopt', this.#setsockopt(fd, level, option, value));
+    return this.call('setsockopt', this.#setsockopt(fd, level, option, value));
   }
   *#setsockopt(fd: number, level: number, option: number, value: unknown): Sleeping<number> {
-    if (this.#enter()) yield;
+    if (this.enter()) yield;
     trace().sys_enter?.(syscall_numbers.setsockopt!, [fd, level, option, pointer(value), 4]);
-    return this.#leave('setsockopt', yield* __x64_sys_setsockopt(fd, level, option, value));
+    return this.leave('setsockopt', yield* __x64_sys_setsockopt(fd, level, option, value));
   }
 
   /** The option's value; a negative number is an errno. */
   getsockopt(fd: number, level: number, option: number): Sleeping<unknown> {
-    return this.#call('getsockopt', this.#getsockopt(fd, level, option));
+    return this.call('getsockopt', this.#getsockopt(fd, level, option));
   }
   *#getsockopt(fd: number, level: number, option: number): Sleeping<unknown> {
-    if (this.#enter()) yield;
+    if (this.enter()) yield;
     trace().sys_enter?.(syscall_numbers.getsockopt!, [fd, level, option, pointer(fd), pointer(fd)]);
-    return this.#leave('getsockopt', yield* __sys_getsockopt(fd, level, option));
+    return this.leave('getsockopt', yield* __sys_getsockopt(fd, level, option));
   }
 
   /* Data */
 
   /** Sends `size` bytes of `data` from `offset` on: all of it unless said otherwise. */
   send(fd: number, data: Uint8Array, flags = 0, offset = 0, size = data.length - offset): Sleeping<number> {
-    return this.#call('send', this.#sendto(fd, data, flags, null, offset, size));
+    return this.call('send', this.#sendto(fd, data, flags, null, offset, size));
   }
 
   sendto(fd: number, data: Uint8Array, flags: number, to: sockaddr_in | null, offset = 0, size = data.length - offset): Sleeping<number> {
-    return this.#call('sendto', this.#sendto(fd, data, flags, to, offset, size));
+    return this.call('sendto', this.#sendto(fd, data, flags, to, offset, size));
   }
   *#sendto(fd: number, data: Uint8Array, flags: number, to: sockaddr_in | null, offset: number, size: number): Sleeping<number> {
-    if (this.#enter()) yield;
+    if (this.enter()) yield;
     trace().sys_enter?.(syscall_numbers.sendto!, [fd, pointer(data), size, flags, pointer(to), to === null ? 0 : SOCKADDR_BYTES]);
-    return this.#leave('sendto', yield* __x64_sys_sendto(fd, data, offset, size, flags, to));
+    return this.leave('sendto', yield* __x64_sys_sendto(fd, data, offset, size, flags, to));
   }
 
   /** Receives up to `size` bytes into `buffer` from `offset` on: to its end unless said otherwise. */
   recv(fd: number, buffer: Uint8Array, flags = 0, offset = 0, size = buffer.length - offset): Sleeping<number> {
-    return this.#call('recv', this.#recvfrom(fd, buffer, flags, null, offset, size));
+    return this.call('recv', this.#recvfrom(fd, buffer, flags, null, offset, size));
   }
 
   /** The sender's address goes to `from`. */
@@ -261,107 +179,107 @@ export class Sys {
     offset = 0,
     size = buffer.length - offset,
   ): Sleeping<number> {
-    return this.#call('recvfrom', this.#recvfrom(fd, buffer, flags, from, offset, size));
+    return this.call('recvfrom', this.#recvfrom(fd, buffer, flags, from, offset, size));
   }
   *#recvfrom(fd: number, buffer: Uint8Array, flags: number, from: sockaddr_in | null, offset: number, size: number): Sleeping<number> {
-    if (this.#enter()) yield;
+    if (this.enter()) yield;
     trace().sys_enter?.(syscall_numbers.recvfrom!, [fd, pointer(buffer), size, flags, pointer(from), pointer(from)]);
     if (kernel().callTimes !== null) yield* callTimesHold(CALL_BEGINS);
-    return this.#leave('recvfrom', yield* __x64_sys_recvfrom(fd, buffer, offset, size, flags, from));
+    return this.leave('recvfrom', yield* __x64_sys_recvfrom(fd, buffer, offset, size, flags, from));
   }
 
   sendmsg(fd: number, message: msghdr, flags = 0): Sleeping<number> {
-    return this.#call('sendmsg', this.#sendmsg(fd, message, flags));
+    return this.call('sendmsg', this.#sendmsg(fd, message, flags));
   }
   *#sendmsg(fd: number, message: msghdr, flags: number): Sleeping<number> {
-    if (this.#enter()) yield;
+    if (this.enter()) yield;
     trace().sys_enter?.(syscall_numbers.sendmsg!, [fd, pointer(message), flags]);
-    return this.#leave('sendmsg', yield* __sys_sendmsg(fd, message, flags));
+    return this.leave('sendmsg', yield* __sys_sendmsg(fd, message, flags));
   }
 
   recvmsg(fd: number, message: msghdr, flags = 0): Sleeping<number> {
-    return this.#call('recvmsg', this.#recvmsg(fd, message, flags));
+    return this.call('recvmsg', this.#recvmsg(fd, message, flags));
   }
   *#recvmsg(fd: number, message: msghdr, flags: number): Sleeping<number> {
-    if (this.#enter()) yield;
+    if (this.enter()) yield;
     trace().sys_enter?.(syscall_numbers.recvmsg!, [fd, pointer(message), flags]);
-    return this.#leave('recvmsg', yield* __sys_recvmsg(fd, message, flags));
+    return this.leave('recvmsg', yield* __sys_recvmsg(fd, message, flags));
   }
 
   read(fd: number, buffer: Uint8Array): Sleeping<number> {
-    return this.#call('read', this.#read(fd, buffer));
+    return this.call('read', this.#read(fd, buffer));
   }
   *#read(fd: number, buffer: Uint8Array): Sleeping<number> {
-    if (this.#enter()) yield;
+    if (this.enter()) yield;
     trace().sys_enter?.(syscall_numbers.read!, [fd, pointer(buffer), buffer.length]);
     const opened = fdget(fd);
-    if (opened === null) return this.#leave('read', -EBADF);
+    if (opened === null) return this.leave('read', -EBADF);
     const ret = opened.f_op.read_iter === undefined ? -EINVAL : yield* opened.f_op.read_iter(opened, new msghdr(buffer));
-    return this.#leave('read', ret);
+    return this.leave('read', ret);
   }
 
   write(fd: number, data: Uint8Array): Sleeping<number> {
-    return this.#call('write', this.#write(fd, data));
+    return this.call('write', this.#write(fd, data));
   }
   *#write(fd: number, data: Uint8Array): Sleeping<number> {
-    if (this.#enter()) yield;
+    if (this.enter()) yield;
     trace().sys_enter?.(syscall_numbers.write!, [fd, pointer(data), data.length]);
     const opened = fdget(fd);
-    if (opened === null) return this.#leave('write', -EBADF);
+    if (opened === null) return this.leave('write', -EBADF);
     const ret = opened.f_op.write_iter === undefined ? -EINVAL : yield* opened.f_op.write_iter(opened, new msghdr(data));
-    return this.#leave('write', ret);
+    return this.leave('write', ret);
   }
 
   splice(from: number, to: number, length: number, flags = 0): Sleeping<number> {
-    return this.#call('splice', this.#splice(from, to, length, flags));
+    return this.call('splice', this.#splice(from, to, length, flags));
   }
   *#splice(from: number, to: number, length: number, flags: number): Sleeping<number> {
-    if (this.#enter()) yield;
+    if (this.enter()) yield;
     trace().sys_enter?.(syscall_numbers.splice!, [from, 0, to, 0, length, flags]);
-    return this.#leave('splice', yield* do_splice(from, to, length, flags));
+    return this.leave('splice', yield* do_splice(from, to, length, flags));
   }
 
   sendfile(to: number, from: number, count: number): Sleeping<number> {
-    return this.#call('sendfile', this.#sendfile(to, from, count));
+    return this.call('sendfile', this.#sendfile(to, from, count));
   }
   *#sendfile(to: number, from: number, count: number): Sleeping<number> {
-    if (this.#enter()) yield;
+    if (this.enter()) yield;
     trace().sys_enter?.(syscall_numbers.sendfile64!, [to, from, 0, count]);
-    return this.#leave('sendfile64', yield* do_sendfile(to, from, count));
+    return this.leave('sendfile64', yield* do_sendfile(to, from, count));
   }
 
   /* Descriptors */
 
   close(fd: number): Sleeping<number> {
-    return this.#call('close', this.#close(fd));
+    return this.call('close', this.#close(fd));
   }
   *#close(fd: number): Sleeping<number> {
-    if (this.#enter()) yield;
+    if (this.enter()) yield;
     trace().sys_enter?.(syscall_numbers.close!, [fd]);
-    return this.#leave('close', yield* close_fd(fd));
+    return this.leave('close', yield* close_fd(fd));
   }
 
   dup(fd: number): Sleeping<number> {
-    return this.#plain('dup', [fd], () => dupFd(fd));
+    return this.plain('dup', [fd], () => dupFd(fd));
   }
 
   /** A file with this content, to be read or sent. */
   open(content: Uint8Array): Sleeping<number> {
-    return this.#plain('openat', [], () => openMemoryFile(content));
+    return this.plain('openat', [], () => openMemoryFile(content));
   }
 
   /** Opens a device's file: /dev/ptpN. */
   openDevice(path: string): Sleeping<number> {
-    return this.#plain('openat', [], () => openDeviceFile(path));
+    return this.plain('openat', [], () => openDeviceFile(path));
   }
 
   /** [reading end, writing end], or a negative errno. */
   pipe(flags = 0): Sleeping<[number, number] | number> {
-    return this.#plain('pipe2', [pointer(flags), flags], () => do_pipe2(flags));
+    return this.plain('pipe2', [pointer(flags), flags], () => do_pipe2(flags));
   }
 
   fcntl(fd: number, command: number, argument = 0): Sleeping<number> {
-    return this.#plain('fcntl', [fd, command, argument], () => this.#fcntl(fd, command, argument));
+    return this.plain('fcntl', [fd, command, argument], () => this.#fcntl(fd, command, argument));
   }
   #fcntl(fd: number, command: number, argument: number): number {
     const opened = fdget(fd);
@@ -374,174 +292,40 @@ export class Sys {
 
   /** The value that the command asks for, or 0 when it fills in a structure (`argument`). */
   ioctl(fd: number, command: number, argument?: unknown): Sleeping<number> {
-    return this.#call('ioctl', this.#ioctl(fd, command, argument));
+    return this.call('ioctl', this.#ioctl(fd, command, argument));
   }
   *#ioctl(fd: number, command: number, argument: unknown): Sleeping<number> {
-    if (this.#enter()) yield;
+    if (this.enter()) yield;
     trace().sys_enter?.(syscall_numbers.ioctl!, [fd, command, pointer(command)]);
-    return this.#leave('ioctl', yield* __x64_sys_ioctl(fd, command, argument));
+    return this.leave('ioctl', yield* __x64_sys_ioctl(fd, command, argument));
   }
 
   /** How many descriptors have events; `revents` of each is filled. `timeoutMs` negative: for ever. */
   poll(fds: readonly pollfd[], timeoutMs: number): Sleeping<number> {
-    return this.#call('poll', this.#poll(fds, timeoutMs));
+    return this.call('poll', this.#poll(fds, timeoutMs));
   }
   *#poll(fds: readonly pollfd[], timeoutMs: number): Sleeping<number> {
-    if (this.#enter()) yield;
+    if (this.enter()) yield;
     trace().sys_enter?.(syscall_numbers.poll!, [pointer(fds), fds.length, timeoutMs >>> 0]);
-    return this.#leave('poll', yield* do_sys_poll(fds, timeoutMs));
+    return this.leave('poll', yield* do_sys_poll(fds, timeoutMs));
   }
 
   epollCreate(flags = 0): Sleeping<number> {
-    return this.#plain('epoll_create1', [flags], () => do_epoll_create(flags));
+    return this.plain('epoll_create1', [flags], () => do_epoll_create(flags));
   }
 
   epollCtl(epfd: number, operation: number, fd: number, event: epoll_event | null): Sleeping<number> {
     const args = [epfd, operation, fd, pointer(event)];
-    return this.#plain('epoll_ctl', args, () => do_epoll_ctl(epfd, operation, fd, event));
+    return this.plain('epoll_ctl', args, () => do_epoll_ctl(epfd, operation, fd, event));
   }
 
   /** Events that happened, or a negative errno. `timeoutMs` negative: for ever. */
   epollWait(epfd: number, maxevents: number, timeoutMs: number): Sleeping<epoll_event[] | number> {
-    return this.#call('epoll_wait', this.#epollWait(epfd, maxevents, timeoutMs));
+    return this.call('epoll_wait', this.#epollWait(epfd, maxevents, timeoutMs));
   }
   *#epollWait(epfd: number, maxevents: number, timeoutMs: number): Sleeping<epoll_event[] | number> {
-    if (this.#enter()) yield;
+    if (this.enter()) yield;
     trace().sys_enter?.(syscall_numbers.epoll_wait!, [epfd, pointer(epfd), maxevents, timeoutMs >>> 0]);
-    return this.#leave('epoll_wait', yield* do_epoll_wait(epfd, maxevents, timeoutMs));
-  }
-
-  /* Time and tasks */
-
-  /** clock_gettime() of any clock, also of a device's (FD_TO_CLOCKID): ns, or a negative errno as a number. */
-  clockGettimeOf(clock: number): Sleeping<bigint | number> {
-    return this.#plain('clock_gettime', [clock, pointer(clock)], () => clock_gettime(clock));
-  }
-
-  clockSettime(clock: number, time: bigint): Sleeping<number> {
-    return this.#plain('clock_settime', [clock, pointer(clock)], () => clock_settime(clock, time));
-  }
-
-  clockAdjtime(clock: number, change: timex): Sleeping<number> {
-    return this.#plain('clock_adjtime', [clock, pointer(change)], () => clock_adjtime(clock, change));
-  }
-
-  nanosleep(ns: number): Sleeping<number> {
-    return this.#call('nanosleep', this.#nanosleep(ns));
-  }
-  *#nanosleep(ns: number): Sleeping<number> {
-    if (this.#enter()) yield;
-    return this.#leave('nanosleep', ns < 0 ? -EINVAL : yield* hrtimer_nanosleep(Math.round(ns)));
-  }
-
-  /** The program works for `ns` of its CPU's time; interrupts are taken meanwhile. */
-  compute(ns: number): Sleeping<void> {
-    return this.#call('compute', this.#compute(ns));
-  }
-  *#compute(ns: number): Sleeping<void> {
-    this.#pending = null;
-    for (let left = Math.round(ns); left > 0; left -= COMPUTE_SLICE_NS) {
-      const context = this_cpu.switchContext(CPU_USER);
-      this_cpu.charge(Math.min(left, COMPUTE_SLICE_NS));
-      this_cpu.switchContext(context);
-      if (mustGiveWay()) yield;
-    }
-    this.#deliverSignals();
-  }
-
-  /** Starts another task at once. */
-  spawn(program: Program, options: SpawnOptions = {}): Process {
-    this.checkPending();
-    return this.#spawnTask(this, program, options);
-  }
-
-  /** Waits until a task has ended; returns its exit code. */
-  join(process: Process): Sleeping<number> {
-    return this.#call('wait4', this.#join(process));
-  }
-  *#join(process: Process): Sleeping<number> {
-    if (this.#enter()) yield;
-    const entry = new wait_queue_entry(this.task);
-    add_wait_queue(process.ended, entry);
-    while (process.running && !signal_pending(this.task)) {
-      set_current_state(TASK_INTERRUPTIBLE);
-      yield* schedule();
-    }
-    remove_wait_queue(process.ended, entry);
-    return this.#leave('wait4', process.status ?? -EINTR);
-  }
-
-  /** Sends a signal to a task. */
-  kill(process: Process, signal: number): Sleeping<number> {
-    return this.#plain('kill', [process.task.pid, signal], () => {
-      send_sig(signal, process.task);
-      return 0;
-    });
-  }
-
-  /** Ends the program at once. */
-  exit(code: number): never {
-    throw new ProgramExit(code);
-  }
-
-  /* What every call has in common */
-
-  /** A call that never sleeps. */
-  #plain<T>(name: string, args: readonly number[], work: () => T): Sleeping<T> {
-    return this.#call(name, this.#run(name, args, work));
-  }
-  *#run<T>(name: string, args: readonly number[], work: () => T): Sleeping<T> {
-    if (this.#enter()) yield;
-    trace().sys_enter?.(syscall_numbers[name]!, args);
-    return this.#leave(name, work());
-  }
-
-  /** Remembers a call until it begins, which it does only under `yield*`. */
-  #call<T>(name: string, call: Sleeping<T>): Sleeping<T> {
-    this.checkPending();
-    this.#pending = name;
-    return call;
-  }
-
-  /** Reports a call that was made without `yield*`, so that nothing happened. */
-  checkPending(): void {
-    const name = this.#pending;
-    this.#pending = null;
-    if (name !== null) throw new ProgramError(`${this.task.comm}: sys.${name}() was called without yield*, so it did nothing`);
-  }
-
-  /** True when the task must give way before the call begins. */
-  #enter(): boolean {
-    this.#pending = null;
-    const giveWay = mustGiveWay();
-    this_cpu.charge(this.kernel.options.syscallNs);
-    this.#start = this_cpu.clock;
-    return giveWay;
-  }
-
-  #leave<T>(name: string, result: T): T {
-    trace().sys_exit?.(syscall_numbers[name]!, typeof result === 'number' ? result : 0);
-    this.onCall?.(name, this.#start, this_cpu.clock, result);
-    this.#deliverSignals();
-    return result;
-  }
-
-  #deliverSignals(): void {
-    const signal = this.task.signalPending;
-    if (signal === 0) return;
-    this.task.signalPending = 0;
-    throw new KilledBySignal(signal);
+    return this.leave('epoll_wait', yield* do_epoll_wait(epfd, maxevents, timeoutMs));
   }
 }
-
-/** exit(): caught where the program was started. */
-export class ProgramExit {
-  readonly code: number;
-
-  constructor(code: number) {
-    this.code = code;
-  }
-}
-
-/** Has anything else in the world to happen before this CPU's clock? */
-const mustGiveWay = (): boolean => !this_cpu.caughtUp() || this_cpu.interruptPending || this_cpu_ptr().__softirq_pending !== 0;

@@ -1,33 +1,23 @@
 /**
- * net/core/neighbour.c: unreachability detection (RFC 4861 7.3 as Linux applies it to ARP, too) and output through neighbours.
+ * net/core/neighbour.c: unreachability detection (RFC 4861 7.3 as Linux applies it to ARP, too).
  * Out: `neigh_resolve_output` → `neigh_event_send` → (queue, `neigh_probe` → solicit) or link-layer header → `dev_queue_xmit`.
  * In: `neigh_update` → `__neigh_update` → new state, queued packets leave. Time: `neigh_timer_handler`.
  *
  * States: INCOMPLETE (asked, packets wait) → REACHABLE → STALE (used again: DELAY → PROBE → REACHABLE or FAILED).
- * The table itself is in neighbour_table.ts.
+ * The table itself is in neighbour_table.ts, output in neighbour_output.ts.
  */
 import { trace } from '../../current.ts';
-import { NET_XMIT_DROP, type net_device } from '../../include/linux/netdevice.ts';
-import {
-  __skb_dequeue,
-  __skb_pull,
-  __skb_queue_tail,
-  type sk_buff,
-  skb_headroom,
-  skb_network_offset,
-  skb_peek_tail,
-} from '../../include/linux/skbuff.ts';
+import type { net_device } from '../../include/linux/netdevice.ts';
+import { __skb_dequeue, __skb_queue_tail, type sk_buff, skb_peek_tail } from '../../include/linux/skbuff.ts';
 import { GFP_ATOMIC } from '../../include/linux/types.ts';
 import {
   SKB_DROP_REASON_NEIGH_DEAD,
   SKB_DROP_REASON_NEIGH_FAILED,
-  SKB_DROP_REASON_NEIGH_HH_FILLFAIL,
   SKB_DROP_REASON_NEIGH_QUEUEFULL,
   SKB_DROP_REASON_QUEUE_PURGE,
 } from '../../include/net/dropreason.ts';
 import { DST_OBSOLETE_DEAD, skb_dst_force } from '../../include/net/dst.ts';
 import {
-  type hh_cache,
   NEIGH_UPDATE_F_ADMIN,
   NEIGH_UPDATE_F_OVERRIDE,
   NEIGH_UPDATE_F_WEAK_OVERRIDE,
@@ -49,7 +39,6 @@ import {
 import { local_bh_disable, local_bh_enable } from '../../kernel/softirq.ts';
 import { HZ, jiffies, mod_timer } from '../../kernel/time/timer.ts';
 import { EINVAL, ENOENT, EPERM } from '../../uapi/errno.ts';
-import { dev_queue_xmit } from './dev_queue_xmit.ts';
 import {
   __neigh_lookup,
   neigh_del_timer,
@@ -63,67 +52,6 @@ import { skb_clone } from './skbuff_clone.ts';
 import { consume_skb, kfree_skb_reason } from './skbuff_free.ts';
 
 export * from './neighbour_table.ts';
-
-/** Ethernet headers are cached with 2 bytes in front, so that 16 can be copied. */
-const HH_DATA_MOD = 16;
-const HH_DATA_OFF = (len: number): number => HH_DATA_MOD - (((len - 1) & (HH_DATA_MOD - 1)) + 1);
-
-/* Output */
-
-/** Sends an IP packet to its neighbour: fast, with the cached header, while the neighbour is known to be there. */
-export function neigh_output(n: neighbour, skb: sk_buff, skip_cache: boolean): number {
-  const hh = n.hh;
-  if (!skip_cache && (n.nud_state & NUD_CONNECTED) !== 0 && hh.hh_len !== 0) return neigh_hh_output(hh, skb);
-  return n.output(n, skb);
-}
-
-/** Copies the cached link-layer header in front of the packet and queues it. */
-export function neigh_hh_output(hh: hh_cache, skb: sk_buff): number {
-  const hh_len = hh.hh_len;
-  if (skb_headroom(skb) < hh_len) {
-    kfree_skb_reason(skb, SKB_DROP_REASON_NEIGH_HH_FILLFAIL, 'neigh_hh_output');
-    return NET_XMIT_DROP;
-  }
-  const u8 = skb.mem.u8;
-  const source = hh.hh_data;
-  skb.data -= hh_len;
-  skb.len += hh_len;
-  for (let at = skb.data, from = HH_DATA_OFF(hh_len), end = from + hh_len; from < end; from++, at++) u8[at] = source[from]!;
-  return dev_queue_xmit(skb);
-}
-
-function dev_hard_header(skb: sk_buff, dev: net_device, type: number, daddr: Uint8Array | null, len: number): number {
-  return dev.header_ops === null ? 0 : dev.header_ops.create(skb, dev, type, daddr, null, len);
-}
-
-/** For neighbours that may have to be asked for first. */
-export function neigh_resolve_output(neigh: neighbour, skb: sk_buff): number {
-  if (neigh_event_send(neigh, skb) !== 0) return 0;
-  const dev = neigh.dev;
-  if (neigh.hh.hh_len === 0 && dev.header_ops?.cache !== undefined) neigh_hh_init(neigh);
-  return sendWithHeader(neigh, skb);
-}
-
-/** For neighbours that are known to be there. */
-export function neigh_connected_output(neigh: neighbour, skb: sk_buff): number {
-  return sendWithHeader(neigh, skb);
-}
-
-export function neigh_direct_output(_neigh: neighbour, skb: sk_buff): number {
-  return dev_queue_xmit(skb);
-}
-
-function sendWithHeader(neigh: neighbour, skb: sk_buff): number {
-  __skb_pull(skb, skb_network_offset(skb));
-  if (dev_hard_header(skb, neigh.dev, skb.protocol, neigh.ha, skb.len) >= 0) return dev_queue_xmit(skb);
-  kfree_skb_reason(skb, SKB_DROP_REASON_NEIGH_HH_FILLFAIL, 'neigh_resolve_output');
-  return -EINVAL;
-}
-
-/** Prepares the cached header once the link-layer address is known. */
-export function neigh_hh_init(n: neighbour): void {
-  if (n.hh.hh_len === 0) n.dev.header_ops!.cache!(n, n.hh, n.tbl.protocol);
-}
 
 /* Events */
 

@@ -60,18 +60,16 @@ import { dev_add_pack } from '../core/dev.ts';
 import { dev_queue_xmit } from '../core/dev_queue_xmit.ts';
 import {
   neigh_changeaddr,
-  neigh_connected_output,
   neigh_create,
-  neigh_direct_output,
   neigh_event_ns,
   neigh_ifdown,
   neigh_lookup,
   neigh_release,
-  neigh_resolve_output,
   neigh_table_init,
   neigh_timer_handler,
   neigh_update,
 } from '../core/neighbour.ts';
+import { neigh_connected_output, neigh_direct_output, neigh_resolve_output } from '../core/neighbour_output.ts';
 import { alloc_skb } from '../core/skbuff.ts';
 import { skb_share_check } from '../core/skbuff_clone.ts';
 import { consume_skb, kfree_skb, kfree_skb_reason } from '../core/skbuff_free.ts';

@@ -45,7 +45,7 @@ import {
 import { netif_skb_features } from '../core/dev_hard_start_xmit.ts';
 import { netif_rx } from '../core/dev_receive.ts';
 import { skb_gso_segment, skb_gso_validate_network_len } from '../core/gso.ts';
-import { neigh_output } from '../core/neighbour.ts';
+import { neigh_output } from '../core/neighbour_output.ts';
 import { skb_clone } from '../core/skbuff_clone.ts';
 import { consume_skb, kfree_skb_reason } from '../core/skbuff_free.ts';
 import { skb_expand_head } from '../core/skbuff_reshape.ts';

@@ -36,7 +36,7 @@ import {
 import { Machine } from '../../../../src/machine/machine.ts';
 import { Simulation } from '../../../../src/sim/simulation.ts';
 import { startProgram } from '../../../../src/user/process.ts';
-import type { Program, Sys } from '../../../../src/user/system_calls.ts';
+import type { Program, Sys } from '../../../../src/user/sys.ts';
 
 const address = (port: number): sockaddr_in => ({ sin_family: AF_INET, sin_port: port, sin_addr: 0x7f00_0001 });
 const anybody = (): sockaddr_in => ({ sin_family: 0, sin_port: 0, sin_addr: 0 });
