@@ -8,6 +8,7 @@ import { rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
 import { fentryPlugin } from './fentry.mjs';
+import { ordinaryFieldsPlugin } from './ordinary_fields.mjs';
 
 const path = (relative) => fileURLToPath(new URL(`../${relative}`, import.meta.url));
 
@@ -17,7 +18,7 @@ const bundle = await rolldown({
   platform: 'node',
   // What npm installs and what belongs to node stays outside.
   external: (id) => /^[\w@]/.test(id),
-  plugins: [fentryPlugin()],
+  plugins: [fentryPlugin(), ordinaryFieldsPlugin()],
   optimization: { inlineConst: { mode: 'all', pass: 2 } },
 });
 await bundle.write({

@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseAst } from 'rolldown/parseAst';
+import { children, edited } from './source_text.mjs';
 
 const IMPORT = 'import { fentry as __fentry, fexit as __fexit } from ';
 const SOURCE_ROOT = fileURLToPath(new URL('../src/', import.meta.url));
@@ -28,7 +29,7 @@ export function instrument(code, ids, cpuModule) {
     if (id !== undefined) hook(declaration.body, id, insertions);
   }
   if (insertions.length === 0) return null;
-  return `${IMPORT}${JSON.stringify(cpuModule)};${splice(code, insertions)}`;
+  return `${IMPORT}${JSON.stringify(cpuModule)};${edited(code, insertions)}`;
 }
 
 function* topLevelFunctions(program) {
@@ -39,10 +40,15 @@ function* topLevelFunctions(program) {
 }
 
 function hook(body, id, insertions) {
-  insertions.push([body.start + 1, `__fentry(${id});`]);
+  insert(body.start + 1, `__fentry(${id});`, insertions);
   for (const statement of body.body) hookReturns(statement, id, insertions);
   // The semicolon ends a last statement that relies on the brace to end it.
-  if (!neverEnds(body)) insertions.push([body.end - 1, `;__fexit(${id}, undefined);`]);
+  if (!neverEnds(body)) insert(body.end - 1, `;__fexit(${id}, undefined);`, insertions);
+}
+
+/** Insertions at the same place keep their order: nested returns are found outside in, and no two of them share a place. */
+function insert(at, text, insertions) {
+  insertions.push([at, at, text]);
 }
 
 function hookReturns(node, id, insertions) {
@@ -54,26 +60,19 @@ function hookReturns(node, id, insertions) {
 function hookReturn(node, id, insertions) {
   const value = node.argument;
   if (value === null) {
-    insertions.push([node.start + 'return'.length, ` __fexit(${id}, undefined)`]);
+    insert(node.start + 'return'.length, ` __fexit(${id}, undefined)`, insertions);
     return;
   }
   // The node of `return (a, b)` begins inside of the parentheses; `return!a` needs a space.
   const isList = value.type === 'SequenceExpression';
   const space = value.start === node.start + 'return'.length ? ' ' : '';
-  insertions.push([value.start, `${space}__fexit(${id}, ${isList ? '(' : ''}`], [value.end, isList ? '))' : ')']);
+  insert(value.start, `${space}__fexit(${id}, ${isList ? '(' : ''}`, insertions);
+  insert(value.end, isList ? '))' : ')', insertions);
 }
 
 /** Their returns are their own. */
 function isFunctionOrClass(node) {
   return /^(?:Arrow)?Function|^Class/.test(node.type);
-}
-
-function* children(node) {
-  for (const value of Object.values(node)) {
-    for (const child of Array.isArray(value) ? value : [value]) {
-      if (typeof child?.type === 'string') yield child;
-    }
-  }
 }
 
 /** True if control surely doesn't run out of the statement's end. A wrong false costs one call that is never reached. */
@@ -89,18 +88,6 @@ function neverEnds(statement) {
     default:
       return false;
   }
-}
-
-/** Insertions at the same place keep their order: nested returns are found outside in, and no two of them share a place. */
-function splice(code, insertions) {
-  insertions.sort((a, b) => a[0] - b[0]);
-  let result = '';
-  let position = 0;
-  for (const [at, text] of insertions) {
-    result += code.slice(position, at) + text;
-    position = at;
-  }
-  return result + code.slice(position);
 }
 
 function modulePath(from, to) {
