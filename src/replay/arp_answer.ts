@@ -4,7 +4,6 @@ import { type Frame, type FramePool, MIN_FRAME } from '../wire/frame.ts';
 import type { Rewriter } from './rewrite.ts';
 
 export interface ArpAnswer {
-  readonly simulationNow: number;
   readonly frames: FramePool;
   readonly end: CableEnd;
 }
@@ -16,7 +15,7 @@ const REPLY = 2;
 const MAC_PREFIX = Uint8Array.of(0x02, 0x72);
 
 /** Answers an ARP request (RFC 826) for an address that stands for one of the capture's hosts. */
-export function answerArp(frame: Frame, rewriter: Rewriter, { simulationNow, frames, end }: ArpAnswer): void {
+export function answerArp(frame: Frame, rewriter: Rewriter, { frames, end }: ArpAnswer): void {
   const { view, start, length } = frame;
   if (length < 42 || view.getUint16(start + 12) !== ETHERTYPE_ARP || view.getUint16(start + 20) !== REQUEST) return;
   const target = view.getUint32(start + 38);
@@ -33,5 +32,5 @@ export function answerArp(frame: Frame, rewriter: Rewriter, { simulationNow, fra
   reply.u8.set(reply.u8.subarray(at + 6, at + 12), at + 22);
   reply.view.setUint32(at + 28, target);
   reply.u8.set(frame.u8.subarray(start + 22, start + 32), at + 32);
-  end.send(reply, simulationNow);
+  end.send(reply);
 }

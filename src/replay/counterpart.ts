@@ -258,7 +258,7 @@ export class Counterpart implements Guest, Port {
     if ((frame.u8[frame.start]! & 1) === 0) frame.u8.set(this.#mac, frame.start);
     frame.id = simulation.takePacketIds(1);
     this.counters.injected++;
-    this.#end.send(frame, simulation.now);
+    this.#end.send(frame);
     this.#advance();
   }
 

@@ -72,7 +72,7 @@ export class Replay implements Guest, Port {
 
   /** What the host sends: only ARP requests for addresses that the capture's hosts were given are answered. */
   receive(frame: Frame): void {
-    const answer: ArpAnswer = { simulationNow: this.#network.simulation.now, frames: this.#network.frames, end: this.#end };
+    const answer: ArpAnswer = { frames: this.#network.frames, end: this.#end };
     if (this.#rewriter !== null) answerArp(frame, this.#rewriter, answer);
     this.#network.frames.release(frame);
   }

@@ -97,12 +97,13 @@ export class CableEnd implements WireEnd {
     return this.#freeAt;
   }
 
-  send(frame: Frame, time: Nanoseconds): Nanoseconds {
-    const start = time > this.#freeAt ? time : this.#freeAt;
+  send(frame: Frame): void {
+    const { now } = this.#simulation;
+    const start = now > this.#freeAt ? now : this.#freeAt;
     if (!this.cable.up) {
       this.#observe(frame, start, UNPLUGGED);
       this.#lose(frame);
-      return start;
+      return;
     }
     const bytes = PREAMBLE_BYTES + (frame.length > MIN_FRAME ? frame.length : MIN_FRAME) + FCS_BYTES;
     const departure = start + this.#serialise(bytes);
@@ -110,7 +111,6 @@ export class CableEnd implements WireEnd {
     this.counters.frames++;
     this.counters.bytes += frame.length;
     this.#depart(frame, departure);
-    return this.#freeAt;
   }
 
   /** Frames of this direction that have not arrived yet. */

@@ -18,10 +18,10 @@ export interface WireEnd {
   /** The instant from which the wire is free for this end's next frame. */
   readonly freeAt: Nanoseconds;
   /**
-   * Puts a frame on the wire at `time` or as soon as the wire is free, whichever is later; the wire owns it from here on.
-   * Returns the instant at which its last bit has left, inter-frame gap included.
+   * Puts a frame on the wire now or as soon as the wire is free, whichever is later; the wire owns it from here on. `freeAt` is then
+   * the instant at which its last bit has left, inter-frame gap included.
    */
-  send(frame: Frame, time: Nanoseconds): Nanoseconds;
+  send(frame: Frame): void;
   /** The PHY at this end has stopped to send a signal (powered down, in reset), or sends one again: the far end's link goes and comes with it. */
   signal(on: boolean): void;
   /** Damages the next `count` frames that leave here. */

@@ -96,17 +96,18 @@ export class RecordingEnd implements WireEnd {
   rateBps = 1e9;
   freeAt = 0;
   readonly sent: { bytes: Uint8Array; time: number; id: number; queue: number }[] = [];
+  readonly #simulation: Simulation;
   readonly #pool: FramePool;
-  constructor(pool: FramePool) {
+  constructor(simulation: Simulation, pool: FramePool) {
+    this.#simulation = simulation;
     this.#pool = pool;
   }
-  send(frame: Frame, time: number): number {
-    const start = Math.max(time, this.freeAt);
+  send(frame: Frame): void {
+    const start = Math.max(this.#simulation.now, this.freeAt);
     if (frame.summed > 0 && frame.block.sum(frame.sumFrom, frame.summed) !== frame.sum) throw new Error('the remembered sum is wrong');
     this.sent.push({ bytes: frame.bytes().slice(), time: start, id: frame.id, queue: frame.queue });
     this.freeAt = start + frame.wireBytes * 8;
     this.#pool.release(frame);
-    return this.freeAt;
   }
   signal(): void {}
   damage(): void {}
@@ -165,7 +166,7 @@ export class TestDriver {
   constructor(options: Partial<IgbOptions> = {}, timing: Partial<PcieTiming> = {}) {
     this.machine = new TestMachine({ ...pcieDefaults, ...timing }, this.simulation.bytes);
     this.device = new IgbDevice('nic', this.simulation, this.pool, { mac, autonegotiationNs: 1000, ...options });
-    this.end = new RecordingEnd(this.pool);
+    this.end = new RecordingEnd(this.simulation, this.pool);
     this.device.attach(this.machine);
     this.device.connect(this.end);
   }

@@ -37,7 +37,7 @@ function cable(impairment: Impairment | null = null, rateBps = 1e9, delayNs = 10
       const frame = pool.take(length);
       frame.id = i + 1;
       frame.u8.fill(i, frame.start, frame.start + length);
-      wire.ends[0].send(frame, simulation.now);
+      wire.ends[0].send(frame);
     }
   };
   return { simulation, pool, wire, a, b, send };

@@ -50,7 +50,7 @@ describe('the remembered sum', () => {
     wire.plug(port('a'), port('b'));
     const frame = frameOf(pool, 100);
     frame.sumUp(frame.start, 100);
-    wire.ends[0].send(frame, 0);
+    wire.ends[0].send(frame);
     simulation.run();
     expect(seen).toEqual([0]);
   });

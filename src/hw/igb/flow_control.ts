@@ -39,21 +39,21 @@ export class FlowControl {
     const quanta = this.#device.registers.get(R.E1000_FCTTV) & 0xffff;
     this.#stopped = true;
     this.#refreshAt = now + Math.floor((quanta * PAUSE_QUANTUM_BITS * 1e9) / Math.max(this.#device.rateBps, 1) / 2);
-    this.#send(quanta, now);
+    this.#send(quanta);
     this.#device.statistics.count(R.E1000_XOFFTXC);
   }
 
-  drained(bytes: number, now: Nanoseconds): void {
+  drained(bytes: number): void {
     if (!this.#stopped) return;
     const low = this.#device.registers.get(R.E1000_FCRTL);
     if (bytes >= (low & D.E1000_FCRTL_RTL_MASK)) return;
     this.#stopped = false;
     if ((low & D.E1000_FCRTL_XONE) === 0 || !this.#enabled) return;
-    this.#send(0, now);
+    this.#send(0);
     this.#device.statistics.count(R.E1000_XONTXC);
   }
 
-  #send(quanta: number, now: Nanoseconds): void {
+  #send(quanta: number): void {
     const device = this.#device;
     if (!device.canTransmit) return;
     const registers = device.registers;
@@ -68,6 +68,6 @@ export class FlowControl {
     view.setUint16(at + 14, PAUSE_OPCODE);
     view.setUint16(at + 16, quanta);
     frame.u8.fill(0, at + 18, at + MIN_FRAME);
-    device.putOnWire(frame, now, -1, false);
+    device.putOnWire(frame, -1, false);
   }
 }

@@ -328,22 +328,26 @@ export class IgbDevice implements PciDevice, Port {
     return this.loopback ? this.#loopbackFreeAt : this.#end!.freeAt;
   }
 
-  /** Sends a frame now; returns when its last bit and the gap have left. */
-  putOnWire(frame: Frame, now: Nanoseconds, descriptor: number, stamped: boolean): Nanoseconds {
+  /** Sends a frame now. Its last bit and the gap will have left at `wireFreeAt`. */
+  putOnWire(frame: Frame, descriptor: number, stamped: boolean): void {
     const first = frame.u8[frame.start]!;
     const multicast = (first & 1) !== 0;
     // Pause frames of our own making (no descriptor) are counted in XONTXC and XOFFTXC only (8.18.28).
     if (descriptor >= 0) this.statistics.sent(frame.length, multicast, multicast && this.filter.isBroadcast(frame));
-    const start = Math.max(now, this.wireFreeAt);
-    if (stamped) this.clock.stampTransmit(start);
-    if (this.observers.length > 0) this.#notifyTransmitted(frame, start, descriptor);
-    return this.loopback ? this.#sendToSelf(frame, start) : this.#end!.send(frame, now);
+    if (stamped) this.clock.stampTransmit(this.#wireStart);
+    if (this.observers.length > 0) this.#notifyTransmitted(frame, this.#wireStart, descriptor);
+    if (this.loopback) this.#sendToSelf(frame);
+    else this.#end!.send(frame);
   }
 
-  #sendToSelf(frame: Frame, start: Nanoseconds): Nanoseconds {
-    this.#loopbackFreeAt = start + Math.round((frame.wireBytes * 8e9) / this.rateBps);
+  /** When a frame that is sent now gets on the wire. */
+  get #wireStart(): Nanoseconds {
+    return Math.max(this.simulation.now, this.wireFreeAt);
+  }
+
+  #sendToSelf(frame: Frame): void {
+    this.#loopbackFreeAt = this.#wireStart + Math.round((frame.wireBytes * 8e9) / this.rateBps);
     this.simulation.once(this.#loopbackFreeAt, `${this.name} loopback`, () => this.rx.receive(frame, true));
-    return this.#loopbackFreeAt;
   }
 
   /** Port: a frame has arrived. */
@@ -366,8 +370,8 @@ export class IgbDevice implements PciDevice, Port {
     this.flowControl.filled(bytes, now);
   }
 
-  bufferDrained(bytes: number, now: Nanoseconds): void {
-    this.flowControl.drained(bytes, now);
+  bufferDrained(bytes: number): void {
+    this.flowControl.drained(bytes);
   }
 
   // --- observers ---

@@ -209,7 +209,7 @@ export class RxEngine {
       if (!this.#deliver(entry, queue, now)) break;
       this.#device.pool.release(buffer.pop());
     }
-    this.#device.bufferDrained(buffer.bytes, now);
+    this.#device.bufferDrained(buffer.bytes);
   }
 
   /** Writes a frame to host memory, or drops it; false while it has to wait for descriptors. */

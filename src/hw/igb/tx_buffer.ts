@@ -38,8 +38,8 @@ export class TxBuffer {
   }
 
   /** Is there room for one more frame of `length` bytes in a buffer of `size`? */
-  hasRoom(length: number, size: number, now: Nanoseconds): boolean {
-    const leaving = this.#leavesAt > now ? this.#leaving : 0;
+  hasRoom(length: number, size: number): boolean {
+    const leaving = this.#leavesAt > this.#device.simulation.now ? this.#leaving : 0;
     return this.#bytes + leaving + length <= size;
   }
 
@@ -64,18 +64,17 @@ export class TxBuffer {
   }
 
   /** When the MAC has something to do next: Infinity while it waits for the buffer, the link or the end of a pause without end. */
-  due(now: Nanoseconds): Nanoseconds {
+  get due(): Nanoseconds {
     if (this.#count === 0 || !this.#device.canTransmit) return Number.POSITIVE_INFINITY;
-    const at = Math.max(this.#slots[this.#first]!.readyAt, this.#device.wireFreeAt, this.pausedUntil);
-    return at > now ? at : now;
+    return Math.max(this.#slots[this.#first]!.readyAt, this.#device.wireFreeAt, this.pausedUntil);
   }
 
   /** Puts what is due on the wire: one frame, since the wire is busy then. */
-  transmit(now: Nanoseconds): void {
-    while (this.due(now) <= now) this.#send(now);
+  transmit(): void {
+    while (this.due <= this.#device.simulation.now) this.#send();
   }
 
-  #send(now: Nanoseconds): void {
+  #send(): void {
     const slot = this.#slots[this.#first]!;
     const frame = slot.frame!;
     slot.frame = null;
@@ -83,7 +82,8 @@ export class TxBuffer {
     this.#first = --this.#count === 0 ? 0 : (this.#first + 1) & (this.#slots.length - 1);
     this.#bytes -= frame.length;
     this.#leaving = frame.length;
-    this.#leavesAt = this.#device.putOnWire(frame, now, slot.descriptor, slot.stamped);
+    this.#device.putOnWire(frame, slot.descriptor, slot.stamped);
+    this.#leavesAt = this.#device.wireFreeAt;
   }
 
   /** Gives up all that waits: reset. */

@@ -143,13 +143,16 @@ export class TxEngine {
 
   /** The timer: everything that is due. */
   run(): void {
-    const now = this.#device.simulation.now;
-    this.#device.applyWrites(now);
-    this.buffer.transmit(now);
-    let next = this.#fetch(now);
-    this.buffer.transmit(now);
-    if (this.#ringing > 0) next = Math.min(next, Math.max(this.#device.nextWriteAt, now + 1));
-    this.#armBy(Math.min(next, this.buffer.due(now)));
+    this.#device.applyWrites(this.#device.simulation.now);
+    this.buffer.transmit();
+    const next = this.#fetch();
+    this.buffer.transmit();
+    this.#armBy(Math.min(next, this.#nextDoorbell, this.buffer.due));
+  }
+
+  /** When to look again for doorbells that are under way. */
+  get #nextDoorbell(): Nanoseconds {
+    return this.#ringing === 0 ? NEVER : Math.max(this.#device.nextWriteAt, this.#device.simulation.now + 1);
   }
 
   /** Something changed (link, pause, room, a queue): look again now. */
@@ -167,7 +170,8 @@ export class TxEngine {
   }
 
   /** Fetches what can have been fetched by now; returns when to look again. */
-  #fetch(now: Nanoseconds): Nanoseconds {
+  #fetch(): Nanoseconds {
+    const { now } = this.#device.simulation;
     const size = (this.#device.registers.u32[TXPBS]! & D.E1000_TXPBS_SIZE_MASK) * 1024;
     for (;;) {
       if (!this.#fetching && !this.#pick(now)) return NEVER;
@@ -178,7 +182,7 @@ export class TxEngine {
       }
       const bytes = this.#nextBytes();
       // The first byte needs room; that the last one fits is the length limit's business (a frame is never longer than the buffer).
-      if (!this.buffer.hasRoom(Math.min(bytes, size), size, now)) return this.buffer.isEmpty ? this.buffer.leavesAt : NEVER;
+      if (!this.buffer.hasRoom(Math.min(bytes, size), size)) return this.buffer.isEmpty ? this.buffer.leavesAt : NEVER;
       if (this.#readyAt > now && this.#packet.made === 0) return this.#readyAt;
       this.#build(Math.max(this.#readyAt, now));
     }
