@@ -64,13 +64,15 @@ export class PhysicalMemory {
 
   /** The section that holds a physical address. Offsets within it are `address - section.base`. */
   section(address: number): MemorySection {
-    const section = this.#sections[Math.floor(address / SECTION_SIZE) - FIRST_SECTION];
-    if (section === undefined) throw new InvariantError(`${this.owner}: no memory at physical address 0x${address.toString(16)}`);
+    const section = this.sectionOrNull(address);
+    if (section === null) throw new InvariantError(`${this.owner}: no memory at physical address 0x${address.toString(16)}`);
     return section;
   }
 
   /** The section that holds an address, or null where there is no memory. */
   sectionOrNull(address: number): MemorySection | null {
-    return this.#sections[Math.floor(address / SECTION_SIZE) - FIRST_SECTION] ?? null;
+    // Cutting off the fraction is cheaper than rounding down, but takes an address that no memory can have for another one.
+    const section = this.#sections[((address / SECTION_SIZE) | 0) - FIRST_SECTION];
+    return section !== undefined && address - section.base < SECTION_SIZE ? section : null;
   }
 }

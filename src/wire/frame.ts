@@ -58,12 +58,11 @@ export class Frame {
     return this.u8.subarray(this.start, this.start + this.length);
   }
 
-  /** The ones-complement sum of `length` bytes from `from` (an offset of the views) on, remembered. */
-  sumUp(from: number, length: number): number {
-    this.sum = this.block.sum(from, length);
+  /** Remembers the ones-complement sum of `length` bytes from `from` (an offset of the views) on. */
+  rememberSum(sum: number, from: number, length: number): void {
+    this.sum = sum;
     this.sumFrom = from;
     this.summed = length;
-    return this.sum;
   }
 
   forgetSum(): void {

@@ -28,11 +28,11 @@ describe('the pool of frames', () => {
 });
 
 describe('the remembered sum', () => {
-  it('is that of the bytes it names, and goes with the frame', () => {
+  it('goes with the frame', () => {
     const pool = new FramePool();
     const frame = frameOf(pool, 100);
-    expect(frame.sumUp(frame.start + 34, 66)).toBe(frame.block.sum(frame.start + 34, 66));
-    expect([frame.sumFrom, frame.summed]).toEqual([frame.start + 34, 66]);
+    frame.rememberSum(0x1234, frame.start + 34, 66);
+    expect([frame.sum, frame.sumFrom, frame.summed]).toEqual([0x1234, frame.start + 34, 66]);
     pool.release(frame);
     expect(pool.take(100).summed).toBe(0);
   });
@@ -49,7 +49,7 @@ describe('the remembered sum', () => {
     });
     wire.plug(port('a'), port('b'));
     const frame = frameOf(pool, 100);
-    frame.sumUp(frame.start, 100);
+    frame.rememberSum(frame.block.sum(frame.start, 100), frame.start, 100);
     wire.ends[0].send(frame);
     simulation.run();
     expect(seen).toEqual([0]);

@@ -2,11 +2,14 @@
  * What a received frame is: its headers, its checksums, its RSS hash (datasheet 7.1.1.7, 7.1.5.2, 7.1.11). The result goes into the descriptor's
  * write-back; software trusts it, so it says only what was looked at.
  */
-import { finish, fold } from '../../machine/checksum.ts';
+import { finish, fold, sumOfHeader } from '../../machine/checksum.ts';
 import type { Frame } from '../../wire/frame.ts';
 import { crc32c } from './crc.ts';
 import * as D from './e1000_defines.ts';
+import * as R from './e1000_regs.ts';
 import { IPV6_HEADER, Ipv6Headers } from './ipv6_headers.ts';
+import type { RegisterValues } from './register_values.ts';
+import { registerMap } from './registers.ts';
 import type { Rss } from './rss.ts';
 
 const ETH_HEADER = 14;
@@ -18,14 +21,11 @@ const IPPROTO_UDP = 17;
 const IPPROTO_SCTP = 132;
 const IPV6_ADDRESS = 16;
 
-/** The registers that govern it, read once per frame. */
-export class ClassifierSettings {
-  rxcsum = 0;
-  mrqc = 0;
-  rfctl = 0;
-  /** Ethertype of VLAN tags. */
-  vet = 0x8100;
-}
+/** Slots of the registers that govern it. */
+const RXCSUM = registerMap.slotOf(R.E1000_RXCSUM);
+const MRQC = registerMap.slotOf(R.E1000_MRQC);
+const RFCTL = registerMap.slotOf(R.E1000_RFCTL);
+const VET = registerMap.slotOf(R.E1000_VET);
 
 /** What was found. One object per place in the packet buffer, used again and again. */
 export class Classification {
@@ -55,11 +55,12 @@ export class Classification {
 
 export class Classifier {
   readonly #rss: Rss;
+  readonly #registers: Uint32Array;
   readonly #headers = new Ipv6Headers();
-  readonly settings = new ClassifierSettings();
 
-  constructor(rss: Rss) {
+  constructor(rss: Rss, registers: RegisterValues) {
     this.#rss = rss;
+    this.#registers = registers.u32;
   }
 
   /** Fills `result` for a frame without errors. */
@@ -68,7 +69,7 @@ export class Classifier {
     const view = frame.view;
     let l3 = ETH_HEADER;
     let type = view.getUint16(frame.start + 12);
-    if (type === this.settings.vet && frame.length >= ETH_HEADER + TAG) {
+    if (type === (this.#registers[VET]! & 0xffff) && frame.length >= ETH_HEADER + TAG) {
       result.vlan = view.getUint16(frame.start + ETH_HEADER);
       type = view.getUint16(frame.start + ETH_HEADER + 2);
       l3 += TAG;
@@ -89,22 +90,22 @@ export class Classifier {
     result.ipId = view.getUint16(ip + 4);
     result.networkEnd = l3 + headerLength;
     result.headerEnd = l3 + headerLength;
-    if ((this.settings.rxcsum & D.E1000_RXCSUM_IPOFL) !== 0) {
+    if ((this.#registers[RXCSUM]! & D.E1000_RXCSUM_IPOFL) !== 0) {
       result.statusError |= D.E1000_RXD_STAT_IPCS;
-      if (finish(frame.block.sum(ip, headerLength)) !== 0) result.statusError |= D.E1000_RXDEXT_STATERR_IPE;
+      if (finish(sumOfHeader(view, ip, headerLength)) !== 0) result.statusError |= D.E1000_RXDEXT_STATERR_IPE;
     }
     const isFragment = (view.getUint16(ip + 6) & 0x3fff) !== 0;
     if (isFragment) this.#fragment(result);
     const protocol = u8[ip + 9]!;
     const length = total - headerLength;
     const l4 = isFragment ? 0 : this.#l4(frame, l3 + headerLength, length, protocol, ip + 12, 8, result);
-    this.#hashIpv4(u8, ip + 12, ip + headerLength, l4, result);
+    this.#hashIpv4(view, ip + 12, ip + headerLength, l4, result);
   }
 
   #ipv6(frame: Frame, l3: number, result: Classification): void {
     const u8 = frame.u8;
     const ip = frame.start + l3;
-    if ((this.settings.rfctl & D.E1000_RFCTL_IPV6_DIS) !== 0) return;
+    if ((this.#registers[RFCTL]! & D.E1000_RFCTL_IPV6_DIS) !== 0) return;
     if (frame.length < l3 + IPV6_HEADER || u8[ip]! >>> 4 !== 6) return;
     const payload = frame.view.getUint16(ip + 4);
     if (l3 + IPV6_HEADER + payload > frame.length) return;
@@ -121,7 +122,7 @@ export class Classifier {
 
   /** Fragments are split after their IP header unless RFCTL.IPFRSP_DIS forbids it. */
   #fragment(result: Classification): void {
-    if ((this.settings.rfctl & D.E1000_RFCTL_IPFRSP_DIS) === 0) return;
+    if ((this.#registers[RFCTL]! & D.E1000_RFCTL_IPFRSP_DIS) === 0) return;
     result.networkEnd = 0;
     result.headerEnd = 0;
   }
@@ -131,7 +132,7 @@ export class Classifier {
     if (protocol === IPPROTO_TCP && length >= 20) {
       result.pktInfo |= D.E1000_RXDADV_PKTTYPE_TCP;
       result.headerEnd = at + (frame.u8[frame.start + at + 12]! >>> 4) * 4;
-      if ((this.settings.rxcsum & D.E1000_RXCSUM_TUOFL) === 0) return protocol;
+      if ((this.#registers[RXCSUM]! & D.E1000_RXCSUM_TUOFL) === 0) return protocol;
       result.statusError |= D.E1000_RXD_STAT_TCPCS;
       this.#checkSum(frame, at, length, protocol, addresses, addressBytes, result);
       return protocol;
@@ -139,12 +140,12 @@ export class Classifier {
     if (protocol === IPPROTO_UDP && length >= 8) {
       result.pktInfo |= D.E1000_RXDADV_PKTTYPE_UDP;
       result.headerEnd = at + 8;
-      if ((this.settings.rxcsum & D.E1000_RXCSUM_TUOFL) !== 0) this.#checkUdp(frame, at, length, addresses, addressBytes, result);
+      if ((this.#registers[RXCSUM]! & D.E1000_RXCSUM_TUOFL) !== 0) this.#checkUdp(frame, at, length, addresses, addressBytes, result);
       return protocol;
     }
     if (protocol === IPPROTO_SCTP && length >= 12) {
       result.pktInfo |= D.E1000_RXDADV_PKTTYPE_SCTP;
-      if ((this.settings.rxcsum & D.E1000_RXCSUM_CRCOFL) !== 0) checkSctp(frame, at, length, result);
+      if ((this.#registers[RXCSUM]! & D.E1000_RXCSUM_CRCOFL) !== 0) checkSctp(frame, at, length, result);
       return protocol;
     }
     return 0;
@@ -168,19 +169,17 @@ export class Classifier {
     addressBytes: number,
     result: Classification,
   ): void {
-    const pseudo = frame.block.sum(addresses, addressBytes) + protocol + length;
+    const pseudo = sumOfHeader(frame.view, addresses, addressBytes) + protocol + length;
     if (finish(pseudo + sumOf(frame, frame.start + at, length)) !== 0) result.statusError |= D.E1000_RXDEXT_STATERR_L4E;
   }
 
-  #hashIpv4(u8: Uint8Array, addresses: number, ports: number, l4: number, result: Classification): void {
-    const mrqc = this.settings.mrqc;
+  #hashIpv4(view: DataView, addresses: number, ports: number, l4: number, result: Classification): void {
+    const mrqc = this.#registers[MRQC]!;
     if ((mrqc & D.E1000_MRQC_ENABLE_MASK) === 0) return;
     const hashed = this.#typeIpv4(mrqc, l4);
     if (hashed === D.E1000_RXDADV_RSSTYPE_NONE) return;
     result.pktInfo |= hashed;
-    let hash = this.#rss.piece(u8, addresses, 8, 0);
-    if (hashed !== D.E1000_RXDADV_RSSTYPE_IPV4) hash ^= this.#rss.piece(u8, ports, 4, 8);
-    result.rssHash = hash >>> 0;
+    result.rssHash = this.#rss.ipv4(view, addresses, hashed === D.E1000_RXDADV_RSSTYPE_IPV4 ? 0 : view.getInt32(ports)) >>> 0;
   }
 
   #typeIpv4(mrqc: number, l4: number): number {
@@ -190,7 +189,7 @@ export class Classifier {
   }
 
   #hashIpv6(u8: Uint8Array, addresses: number, ports: number, l4: number, result: Classification): void {
-    const mrqc = this.settings.mrqc;
+    const mrqc = this.#registers[MRQC]!;
     if ((mrqc & D.E1000_MRQC_ENABLE_MASK) === 0) return;
     const hashed = this.#typeIpv6Ex(mrqc, l4) || typeIpv6(mrqc, l4);
     if (hashed === D.E1000_RXDADV_RSSTYPE_NONE) return;
@@ -209,7 +208,7 @@ export class Classifier {
 
   /** The types that look into extension headers go before the others, unless RFCTL forbids to parse those. */
   #typeIpv6Ex(mrqc: number, l4: number): number {
-    if ((this.settings.rfctl & D.E1000_RFCTL_IPV6_EX_DIS) !== 0) return D.E1000_RXDADV_RSSTYPE_NONE;
+    if ((this.#registers[RFCTL]! & D.E1000_RFCTL_IPV6_EX_DIS) !== 0) return D.E1000_RXDADV_RSSTYPE_NONE;
     if (l4 === IPPROTO_TCP && (mrqc & D.E1000_MRQC_RSS_FIELD_IPV6_TCP_EX) !== 0) return D.E1000_RXDADV_RSSTYPE_IPV6_TCP_EX;
     if (l4 === IPPROTO_UDP && (mrqc & D.E1000_MRQC_RSS_FIELD_IPV6_UDP_EX) !== 0) return D.E1000_RXDADV_RSSTYPE_IPV6_UDP_EX;
     return (mrqc & D.E1000_MRQC_RSS_FIELD_IPV6_EX) !== 0 ? D.E1000_RXDADV_RSSTYPE_IPV6_EX : D.E1000_RXDADV_RSSTYPE_NONE;
@@ -224,9 +223,7 @@ function typeIpv6(mrqc: number, l4: number): number {
 
 /** The sum of the bytes from `from` on: what the sender's port has summed up already is not summed again. */
 function sumOf(frame: Frame, from: number, length: number): number {
-  const before = frame.sumFrom - from;
-  const isTail = frame.summed > 0 && before >= 0 && (before & 1) === 0 && before + frame.summed === length;
-  return isTail ? frame.block.sum(from, before) + frame.sum : frame.block.sum(from, length);
+  return frame.summed === length && frame.sumFrom === from ? frame.sum : frame.block.sum(from, length);
 }
 
 /** SCTP carries a CRC32c, least significant byte first, computed with the field taken as zero (RFC 9260, appendix A). */

@@ -2,7 +2,7 @@
  * What the device does to a packet on its way out (datasheet 7.2.4, 7.2.5): cutting a large send into segments, putting in checksums, VLAN tag and
  * padding. The driver has left the pseudo-header's sum in the checksum field (without the length when segments are cut), so that the device only adds.
  */
-import { finish } from '../../machine/checksum.ts';
+import { finish, fold } from '../../machine/checksum.ts';
 import type { ByteBlock, ByteHeap } from '../../sim/byte_heap.ts';
 import { WIDE } from '../../sim/wide.ts';
 import { type Frame, MIN_FRAME } from '../../wire/frame.ts';
@@ -78,9 +78,11 @@ export function insertChecksums(frame: Frame, at: number, length: number, contex
     return;
   }
   const check = start + checkOffset(context.l4Type);
-  const rest = check + 2;
-  const sum = frame.block.sum(start, rest - start) + frame.sumUp(rest, start + bytes - rest);
-  frame.view.setUint16(check, checkValue(sum, context.l4Type));
+  const sum = frame.block.sum(start, bytes);
+  const pseudo = frame.view.getUint16(check);
+  const value = checkValue(sum, context.l4Type);
+  frame.view.setUint16(check, value);
+  frame.rememberSum(fold(sum + (pseudo ^ 0xffff) + value), start, bytes);
 }
 
 /** Legacy checksum offload (7.2.2.1): the sum from CSS to the end goes to CSO. */
@@ -117,8 +119,10 @@ export class Segmenter {
   #ipId = 0;
   #sequence = WIDE;
   #flags = 0;
+  /** Sums of the headers without what differs, and the pseudo header's, which the driver has left in the checksum field. */
   #ipBase = 0;
   #l4Base = 0;
+  #pseudo = 0;
   #firstMask = 0;
   #middleMask = 0;
   #lastMask = 0;
@@ -160,6 +164,9 @@ export class Segmenter {
       view.setUint32(this.#l4At + TCP_SEQ, 0);
       view.setUint16(this.#l4At + TCP_OFFSET_FLAGS, 0);
     } else view.setUint16(this.#l4At + UDP_LEN, 0);
+    const check = this.#l4At + checkOffset(this.#l4Type);
+    this.#pseudo = view.getUint16(check);
+    view.setUint16(check, 0);
     this.#l4Base = this.header.sum(this.#l4At, this.#l4Length);
   }
 
@@ -169,12 +176,9 @@ export class Segmenter {
     this.#writeIp(frame.view, at + this.#macLength, index, payload);
     const l4 = at + this.#l4At;
     const length = this.#l4Length + payload;
-    const sum = this.#l4Base + frame.sumUp(at + this.#headerLength, payload) + length;
-    if (this.#isTcp) this.#writeTcp(frame.view, l4, index, sum, isLast);
-    else {
-      frame.view.setUint16(l4 + UDP_LEN, length);
-      frame.view.setUint16(l4 + UDP_CHECK, checkValue(sum + length, this.#l4Type));
-    }
+    const sum = this.#l4Base + frame.block.sum(at + this.#headerLength, payload);
+    const all = this.#isTcp ? this.#writeTcp(frame.view, l4, index, sum, length, isLast) : this.#writeUdp(frame.view, l4, sum, length);
+    frame.rememberSum(fold(all), l4, length);
   }
 
   #writeIp(view: DataView, ip: number, index: number, payload: number): void {
@@ -189,12 +193,24 @@ export class Segmenter {
     if (this.#ipCheck) view.setUint16(ip + IP4_CHECK, finish(this.#ipBase + length + id));
   }
 
-  #writeTcp(view: DataView, tcp: number, index: number, sum: number, isLast: boolean): void {
+  /** `sum` is that of the segment so far; returns that of all of it. */
+  #writeUdp(view: DataView, udp: number, sum: number, length: number): number {
+    const check = checkValue(sum + length + this.#pseudo + length, this.#l4Type);
+    view.setUint16(udp + UDP_LEN, length);
+    view.setUint16(udp + UDP_CHECK, check);
+    return sum + length + check;
+  }
+
+  /** `sum` is that of the segment so far; returns that of all of it. */
+  #writeTcp(view: DataView, tcp: number, index: number, sum: number, length: number, isLast: boolean): number {
     const sequence = (this.#sequence + index * this.#mss) >>> 0;
     const word = this.#flags & (0xf000 | this.#flagMask(index, isLast));
     view.setUint32(tcp + TCP_SEQ, sequence);
     view.setUint16(tcp + TCP_OFFSET_FLAGS, word);
-    view.setUint16(tcp + TCP_CHECK, finish(sum + (sequence >>> 16) + (sequence & 0xffff) + word));
+    const all = sum + (sequence >>> 16) + (sequence & 0xffff) + word;
+    const check = finish(all + this.#pseudo + length);
+    view.setUint16(tcp + TCP_CHECK, check);
+    return all + check;
   }
 
   /**

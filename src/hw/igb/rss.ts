@@ -4,10 +4,13 @@
  */
 import * as R from './e1000_regs.ts';
 import type { RegisterValues } from './register_values.ts';
+import { registerMap } from './registers.ts';
 
 /** Two IPv6 addresses and two ports. */
 const MAX_INPUT = 36;
 const KEY_BYTES = 40;
+/** The slot of RETA(0); the others follow. */
+const RETA = registerMap.slotOf(R.E1000_RETA(0));
 
 export class Rss {
   readonly #values: RegisterValues;
@@ -15,6 +18,11 @@ export class Rss {
   /** Contribution of half byte `n` with value `v`, at n * 16 + v. */
   readonly #table = new Uint32Array(MAX_INPUT * 2 * 16);
   #stale = true;
+  /** The flow that was hashed last: packets come in bursts. */
+  #source = 0;
+  #destination = 0;
+  #ports = 0;
+  #hash = 0;
 
   constructor(values: RegisterValues) {
     this.#values = values;
@@ -37,10 +45,31 @@ export class Rss {
     return hash;
   }
 
+  /** Hash of two IPv4 addresses at `view[addresses]` and of two ports in one word; 0 for no ports, since zeroes contribute nothing. */
+  ipv4(view: DataView, addresses: number, ports: number): number {
+    const source = view.getInt32(addresses);
+    const destination = view.getInt32(addresses + 4);
+    if (this.#stale || source !== this.#source || destination !== this.#destination || ports !== this.#ports) {
+      if (this.#stale) this.#build();
+      this.#source = source;
+      this.#destination = destination;
+      this.#ports = ports;
+      this.#hash = this.#word(source, 0) ^ this.#word(destination, 4) ^ this.#word(ports, 8);
+    }
+    return this.#hash;
+  }
+
+  /** What four bytes at byte `at` of the input contribute. */
+  #word(value: number, at: number): number {
+    let hash = 0;
+    for (let nibble = 0; nibble < 8; nibble++) hash ^= this.#table[((2 * at + nibble) << 4) | ((value >>> (28 - 4 * nibble)) & 15)]!;
+    return hash;
+  }
+
   /** The queue of a hash: the low nibble of its entry in RETA. */
   queue(hash: number): number {
     const entry = hash & 0x7f;
-    return (this.#values.get(R.E1000_RETA(entry >>> 2)) >>> (8 * (entry & 3))) & 0xf;
+    return (this.#values.u32[RETA + (entry >>> 2)]! >>> (8 * (entry & 3))) & 0xf;
   }
 
   #build(): void {

@@ -25,10 +25,7 @@ import { RX_QUEUES, RxQueue } from './rx_queue.ts';
 import { RxWriter } from './rx_writer.ts';
 
 /** Slots of the registers that every frame needs. */
-const VET = registerMap.slotOf(R.E1000_VET);
-const RXCSUM = registerMap.slotOf(R.E1000_RXCSUM);
 const MRQC = registerMap.slotOf(R.E1000_MRQC);
-const RFCTL = registerMap.slotOf(R.E1000_RFCTL);
 const NO_QUEUE = -1;
 
 export class RxEngine {
@@ -48,7 +45,7 @@ export class RxEngine {
 
   constructor(device: IgbDevice) {
     this.#device = device;
-    this.#classifier = new Classifier(device.rss);
+    this.#classifier = new Classifier(device.rss, device.registers);
     this.mac = new RxMac(device);
     this.writer = new RxWriter(device);
     this.queues = Array.from({ length: RX_QUEUES }, (_, index) => new RxQueue(index));
@@ -148,16 +145,10 @@ export class RxEngine {
     const device = this.#device;
     const { inexact, bad } = this.mac;
     const entry = this.#buffer.push(frame);
-    const settings = this.#classifier.settings;
-    settings.rxcsum = device.registers.u32[RXCSUM]!;
-    settings.mrqc = device.registers.u32[MRQC]!;
-    settings.rfctl = device.registers.u32[RFCTL]!;
-    settings.vet = device.registers.u32[VET]! & 0xffff;
+    const mrqc = device.registers.u32[MRQC]!;
     if (bad) entry.found.clear();
     else this.#classifier.classify(frame, entry.found);
-    entry.queue = device.queueFilters.active
-      ? this.#filteredQueue(entry, settings.mrqc)
-      : this.#queueFor(settings.mrqc, entry.found.rssHash);
+    entry.queue = device.queueFilters.active ? this.#filteredQueue(entry, mrqc) : this.#queueFor(mrqc, entry.found.rssHash);
     entry.status =
       (inexact ? D.E1000_RXD_STAT_PIF : 0) | (loopback ? D.E1000_RXDEXT_STATERR_LB : 0) | (bad ? D.E1000_RXDEXT_STATERR_RXE : 0);
     if (device.clock.stampsReceived && device.clock.stampReceive(frame, now)) entry.status |= D.E1000_RXD_STAT_TS;
