@@ -36,7 +36,7 @@ export interface KernelOptions {
   /** Process ids count from here. */
   readonly firstPid: number;
   /** Cost in ns of each instrumented function, by id (trace/cost_model.ts). */
-  readonly costs: Float64Array;
+  readonly costs: Int32Array;
   /** What copying and checksumming a byte costs a CPU, in ns. */
   readonly copyNsPerByte: number;
   readonly checksumNsPerByte: number;

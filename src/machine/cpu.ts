@@ -40,10 +40,19 @@ export interface CallTracer {
 export let this_cpu: Cpu = null as unknown as Cpu;
 
 /**
- * What the functions of `this_cpu` have charged since its clock was last put forward, and what each of them costs there. This is added to several dozen times
- * a frame, and nothing is cheaper to add to than a small integer of an object that the compiler knows.
+ * What the functions of `this_cpu` have charged since its clock was last put forward. This is added to several dozen times a frame, and nothing is cheaper to add
+ * to than a small integer of an object that the compiler knows.
  */
-const charges: { ns: number; costs: Int32Array } = { ns: 0, costs: new Int32Array(0) };
+const charges = { ns: 0 };
+
+/** More functions than there are rows in the table of costs. */
+const MAX_FUNCTIONS = 4096;
+/**
+ * What each function costs on `this_cpu`: a copy of its table, in an array that the compiler knows, so that looking it up is one instruction. CPUs of the same speed
+ * share a table, and most networks have only one.
+ */
+const costs = new Int32Array(MAX_FUNCTIONS);
+let copied: Int32Array = new Int32Array(0);
 
 /** What `this_cpu` runs: of a constant object the compiler knows where the field is and what is in it, of a variable of a module neither. */
 export const running: { os: OperatingSystem } = { os: null as unknown as OperatingSystem };
@@ -68,11 +77,11 @@ export class Cpu {
   #contextSince: Nanoseconds = WIDE;
   #stepping = false;
 
-  constructor(simulation: Simulation, os: OperatingSystem, id: number, name: string, costs: Float64Array) {
+  constructor(simulation: Simulation, os: OperatingSystem, id: number, name: string, costs: Int32Array) {
     this.simulation = simulation;
     this.os = os;
     this.id = id;
-    this.costs = Int32Array.from(costs);
+    this.costs = costs;
     this.#next = new Timer(`${name} cpu${id}`, () => this.#run());
   }
 
@@ -92,7 +101,10 @@ export class Cpu {
     this_cpu = cpu;
     if (cpu === null) return;
     running.os = cpu.os;
-    charges.costs = cpu.costs;
+    if (cpu.costs === copied) return;
+    copied = cpu.costs;
+    costs.fill(0, copied.length);
+    costs.set(copied);
   }
 
   /** Puts the clock forward by what functions have charged. */
@@ -282,7 +294,7 @@ const ftrace = { enabled: false };
  * in the cost table, when the sources are built (tools/fentry.mjs), as gcc does for the real ftrace.
  */
 export function fentry(id: number): void {
-  charges.ns += charges.costs[id]!;
+  charges.ns += costs[id]!;
   if (ftrace.enabled) enter(id);
 }
 

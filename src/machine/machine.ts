@@ -36,7 +36,7 @@ export class Machine {
     this.dma = new Dma(this.memory);
   }
 
-  addCpus(count: number, os: OperatingSystem, costs: Float64Array): void {
+  addCpus(count: number, os: OperatingSystem, costs: Int32Array): void {
     for (let i = 0; i < count; i++) this.cpus.push(new Cpu(this.simulation, os, i, this.name, costs));
   }
 

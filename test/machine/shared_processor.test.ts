@@ -23,7 +23,7 @@ function endsOf(works: readonly (readonly Work[])[], shared: boolean): number[][
       },
       nextStepAt: () => left[0]?.at ?? Number.POSITIVE_INFINITY,
     };
-    const cpu = new Cpu(simulation, os, id, 'host', new Float64Array(0));
+    const cpu = new Cpu(simulation, os, id, 'host', new Int32Array(0));
     if (shared) processor.add(cpu);
     return cpu;
   });

@@ -5,21 +5,33 @@
 import { InvariantError } from '../../sim/invariant.ts';
 import { function_costs } from './function_costs.ts';
 
-/** Whole ns of each function, by id; at least 1, so that no two calls end at the same time. */
-export function scaledCosts(hz: number, ipc: number): Float64Array {
+/** By instructions a ns. CPUs of the same speed share a table: see machine/cpu.ts. */
+const tables = new Map<number, Int32Array>();
+
+/** Whole ns of each function, by id; at least 1, so that no two calls end at the same time. Not to be changed. */
+export function scaledCosts(hz: number, ipc: number): Int32Array {
   const instructionsPerNs = (hz * ipc) / 1e9;
   if (!(instructionsPerNs > 0)) throw new InvariantError(`a CPU of ${hz} Hz and ${ipc} instructions a cycle`);
-  return Float64Array.from(function_costs, ([, instructions]) => Math.max(1, Math.round(instructions / instructionsPerNs)));
+  return tableOf(instructionsPerNs, (instructions) => Math.max(1, Math.round(instructions / instructionsPerNs)));
 }
 
 /** For a CPU that is infinitely fast (`cpu: zero`). */
-export function zeroCosts(): Float64Array {
-  return new Float64Array(function_costs.length);
+export function zeroCosts(): Int32Array {
+  return tableOf(Number.POSITIVE_INFINITY, () => 0);
+}
+
+function tableOf(instructionsPerNs: number, ns: (instructions: number) => number): Int32Array {
+  let table = tables.get(instructionsPerNs);
+  if (table === undefined) {
+    table = Int32Array.from(function_costs, ([, instructions]) => ns(instructions));
+    tables.set(instructionsPerNs, table);
+  }
+  return table;
 }
 
 /** What a CPU of a given speed takes for everything that is charged: see KernelOptions. */
 export interface CpuSpeed {
-  readonly costs: Float64Array;
+  readonly costs: Int32Array;
   readonly copyNsPerByte: number;
   readonly checksumNsPerByte: number;
   readonly syscallNs: number;
