@@ -41,22 +41,25 @@ function begin(task: task_struct, program: Program, prepare?: (sys: Sys) => void
   return process;
 }
 
-/** A program from its first instruction to its exit code; what it left open is closed. */
+/**
+ * A program from its first instruction to its exit code; what it left open is closed. Here and in programs, each generator more between a task and the place where it
+ * sleeps is one more to go through each time it does.
+ */
 function* run(sys: Sys, program: Program): Sleeping<number> {
-  const code = yield* runToEnd(sys, program);
+  let code: number;
+  try {
+    code = yield* program(sys);
+    sys.checkPending();
+  } catch (thrown) {
+    code = exitCodeOf(thrown);
+  }
   yield* exit_files(sys.task);
   releaseTaskFrag(sys.task);
   return code;
 }
 
-function* runToEnd(sys: Sys, program: Program): Sleeping<number> {
-  try {
-    const code = yield* program(sys);
-    sys.checkPending();
-    return code;
-  } catch (thrown) {
-    if (thrown instanceof ProgramExit) return thrown.code;
-    if (thrown instanceof KilledBySignal) return SIGNAL_BASE + thrown.signal;
-    throw thrown;
-  }
+function exitCodeOf(thrown: unknown): number {
+  if (thrown instanceof ProgramExit) return thrown.code;
+  if (thrown instanceof KilledBySignal) return SIGNAL_BASE + thrown.signal;
+  throw thrown;
 }

@@ -87,17 +87,23 @@ function makePattern(sys: Sys, size: number): Uint8Array {
   return pattern;
 }
 
-function* runItem(state: State, item: ScriptItem): Sleeping<void> {
-  if (item.kind === 'repeat') {
-    for (let i = 0; i < item.times; i++) for (const step of item.steps) yield* runStep(state, step);
-  } else if (item.background) {
-    state.background.push(
-      state.sys.spawn(function* background() {
-        yield* runStep(state, item);
-        return 0;
-      }),
-    );
-  } else yield* runStep(state, item);
+function runItem(state: State, item: ScriptItem): Sleeping<void> {
+  if (item.kind === 'repeat') return repeat(state, item.steps, item.times);
+  return item.background ? startStep(state, item) : runStep(state, item);
+}
+
+function* repeat(state: State, steps: readonly Step[], times: number): Sleeping<void> {
+  for (let i = 0; i < times; i++) for (const step of steps) yield* runStep(state, step);
+}
+
+// biome-ignore lint/correctness/useYield: starts a thread
+function* startStep(state: State, step: Step): Sleeping<void> {
+  state.background.push(
+    state.sys.spawn(function* background() {
+      yield* runStep(state, step);
+      return 0;
+    }),
+  );
 }
 
 function* joinAll(state: State): Sleeping<void> {
@@ -226,14 +232,14 @@ const COMMANDS: Readonly<Record<string, ScriptCommand>> = {
     yield* makeSocket(state, SOCK_STREAM);
     return yield* state.sys.connect(state.current, sockaddr(ipv4(address), number(port)));
   },
-  *send(state, [, total, writeSize]) {
-    return yield* sendAll(state, number(total), writeSize === undefined ? number(total) : number(writeSize));
+  send(state, [, total, writeSize]) {
+    return sendAll(state, number(total), writeSize === undefined ? number(total) : number(writeSize));
   },
-  *recv(state, [, total]) {
-    return yield* receive(state, number(total));
+  recv(state, [, total]) {
+    return receive(state, number(total));
   },
-  *recvall(state) {
-    return yield* receive(state, Number.POSITIVE_INFINITY);
+  recvall(state) {
+    return receive(state, Number.POSITIVE_INFINITY);
   },
   *recvonce(state, [, size]) {
     const buffer = state.buffer(number(size));
