@@ -1,8 +1,8 @@
 /**
  * How benchmarks measure: each case runs once, in a process of its own, so that neither the compiler's memory of other cases nor their garbage counts; the
  * figures are CPU seconds (user + system, all threads), which a busy machine disturbs less than the clock. One JSON line a case: `framesPerCpuSecond` counts
- * everything from the start of the process on (loading, boot, compiling), `steadyFramesPerCpuSecond` the second half of the frames, `systemSeconds` is what of it
- * the operating system took.
+ * everything from the start of the process on (loading, boot, compiling), `steadyFramesPerCpuSecond` the second half of the frames, `quietFramesPerCpuSecond` the
+ * fastest twentieth of them: what a frame takes while nobody else wants the caches and the memory. `systemSeconds` is what of all of it the operating system took.
  *
  * A case is { name, topology(bytes): YAML text, truth?: leave truth.jsonl, over?: name of a case before it that is the same without observers }. For each case with
  * `over`, a last line says what the observers cost: both run again for that, at the same time and on the same processor.
@@ -17,6 +17,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 const DIST = process.env.BENCH_DIST === undefined ? '../dist/index.js' : pathToFileURL(join(process.env.BENCH_DIST, 'index.js')).href;
 /** Payload of a full segment. */
 const SEGMENT = 1448;
+const SLICES = 20;
 
 /** So far in this process, on all of its threads. */
 function cpuSeconds() {
@@ -29,14 +30,15 @@ async function measure({ name, topology, truth = false }, bytes) {
   const { loadTopology, runTopology, tuneEngine } = await import(DIST);
   tuneEngine();
   const directory = mkdtempSync(join(tmpdir(), 'truewire-bench-'));
-  const half = bytes / SEGMENT / 2;
-  let atHalf = null;
+  const slice = bytes / SEGMENT / SLICES;
+  const marks = [];
   const onProgress = (_time, frames) => {
-    if (atHalf === null && frames >= half) atHalf = { frames, used: cpuSeconds() };
+    if (frames >= (marks.length + 1) * slice) marks.push({ frames, used: cpuSeconds() });
   };
   const report = runTopology(loadTopology('bench.yaml', topology(bytes)), { directory, trace: 'none', truth, onProgress });
   const used = cpuSeconds();
   rmSync(directory, { recursive: true });
+  const steady = marks.slice(SLICES / 2 - 1);
   return {
     case: name,
     megabytes: bytes / 1e6,
@@ -44,7 +46,10 @@ async function measure({ name, topology, truth = false }, bytes) {
     cpuSeconds: Number(used.toFixed(3)),
     systemSeconds: Number((process.cpuUsage().system / 1e6).toFixed(3)),
     framesPerCpuSecond: Math.round(report.wireFrames / used),
-    steadyFramesPerCpuSecond: Math.round((report.wireFrames - atHalf.frames) / (used - atHalf.used)),
+    steadyFramesPerCpuSecond: Math.round((report.wireFrames - steady[0].frames) / (used - steady[0].used)),
+    quietFramesPerCpuSecond: Math.round(
+      Math.max(...steady.slice(1).map((mark, i) => (mark.frames - steady[i].frames) / (mark.used - steady[i].used))),
+    ),
     nsPerFrame: Math.round((used * 1e9) / report.wireFrames),
     eventsPerFrame: Number((report.events / report.wireFrames).toFixed(2)),
     goodputMbits: Number(((bytes * 8e3) / report.simulatedNs).toFixed(2)),
