@@ -15,11 +15,10 @@ import {
 import { SKB_GSO_TCPV4, SKB_GSO_UDP_L4, type sk_buff } from '../../include/linux/skbuff.ts';
 import { type dst_entry, dst_hold, dst_release } from '../../include/net/dst.ts';
 import { sk_tx_queue_clear, type sock } from '../../include/net/sock.ts';
+import { MAX_TCP_HEADER } from '../../include/net/tcp.ts';
 import { IPPROTO_TCP } from '../../uapi/in.ts';
 import { SOCK_STREAM } from '../../uapi/socket.ts';
 
-/** sizeof of the largest TCP header with options, as MAX_TCP_HEADER of include/net/tcp.h. */
-const MAX_TCP_HEADER = 320;
 const NETIF_F_GSO_SOFTWARE = NETIF_F_TSO | NETIF_F_TSO6 | NETIF_F_TSO_ECN;
 
 export const sk_is_tcp = (sk: sock): boolean => sk.sk_type === SOCK_STREAM && sk.sk_protocol === IPPROTO_TCP;

@@ -2,8 +2,8 @@
  * net/ipv4/ip_options.c, ip_input.c: options of received IP headers (RFC 791 3.1). `ip_rcv_options` → `ip_options_compile`: checks them, and writes this
  * host's address and time where a record of the route or a timestamp has room. `ip_forward_options`: the header's checksum for what was written.
  *
- * Simplified: source routes are refused, as without net.ipv4.conf.*.accept_source_route, and a router alert is not handed to who waits for it. Answers do not
- * carry the options back (Linux echoes records of the route and timestamps).
+ * Simplified: source routes are refused, as without net.ipv4.conf.*.accept_source_route, and a router alert is not handed to who waits for it. ICMP
+ * and TCP do not carry the options back (Linux echoes records of the route and timestamps); IP_RETOPTS tells of them: ip_options_echo.ts.
  */
 import type { sk_buff } from '../../include/linux/skbuff.ts';
 import { SKB_DROP_REASON_IP_INHDR, SKB_DROP_REASON_NOT_SPECIFIED, SKB_NOT_DROPPED_YET } from '../../include/net/dropreason.ts';
@@ -12,21 +12,22 @@ import { IP_HLEN, ip_hdr, ip_send_check } from '../../include/net/ip.ts';
 import { RTN_UNICAST } from '../../include/net/ip_fib.ts';
 import { __IP_INC_STATS, type net } from '../../include/net/net_namespace.ts';
 import { ICMP_PARAMETERPROB } from '../../uapi/in.ts';
+import {
+  IPOPT_END,
+  IPOPT_LSRR,
+  IPOPT_NOOP,
+  IPOPT_RA,
+  IPOPT_RR,
+  IPOPT_SSRR,
+  IPOPT_TIMESTAMP,
+  IPOPT_TS_PRESPEC,
+  IPOPT_TS_TSANDADDR,
+  IPOPT_TS_TSONLY,
+} from '../../uapi/ip.ts';
 import { IPSTATS_MIB_INDISCARDS, IPSTATS_MIB_INHDRERRORS } from '../../uapi/snmp.ts';
 import { skb_cow } from '../core/skbuff_reshape.ts';
 import { fib_compute_spec_dst, inet_addr_type } from './fib_frontend.ts';
 import { inet_current_timestamp } from './icmp.ts';
-
-const IPOPT_END = 0;
-const IPOPT_NOOP = 1;
-const IPOPT_RR = 7;
-const IPOPT_TIMESTAMP = 68;
-const IPOPT_LSRR = 131;
-const IPOPT_SSRR = 137;
-const IPOPT_RA = 148;
-const IPOPT_TS_TSONLY = 0;
-const IPOPT_TS_TSANDADDR = 1;
-const IPOPT_TS_PRESPEC = 3;
 
 /** Where options of a header are (0: absent). The first octet that makes no sense is `pp`. */
 class ip_options {

@@ -7,15 +7,17 @@ import { bytesOf, intOf } from '../../include/linux/sockptr.ts';
 import { dst_mtu, skb_dst_drop } from '../../include/net/dst.ts';
 import { inet_sk, type inet_sock } from '../../include/net/inet_sock.ts';
 import type { ipcm_cookie } from '../../include/net/ip.ts';
+import type { net } from '../../include/net/net_namespace.ts';
 import { __sk_dst_get, type msghdr, type sock, sock_net } from '../../include/net/sock.ts';
 import { EADDRNOTAVAIL, EINVAL, ENOPROTOOPT, ENOTCONN, EOPNOTSUPP } from '../../uapi/errno.ts';
 import * as ip from '../../uapi/in.ts';
-import { AF_INET, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM, SOL_IP } from '../../uapi/socket.ts';
+import { AF_INET, MSG_CTRUNC, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM, SOL_IP } from '../../uapi/socket.ts';
 import { put_cmsg } from '../core/scm.ts';
 import { sock_dequeue_err_skb } from '../core/skbuff_errqueue.ts';
 import { kfree_skb } from '../core/skbuff_free.ts';
 import { sock_cmsg_send } from '../core/sock_cmsg.ts';
 import { sk_dst_reset } from '../core/sock_dst.ts';
+import { ip_options_echo } from './ip_options_echo.ts';
 
 /** Bits of inet_sock.cmsg_flags: what a receiver wants to be told. */
 export const IP_CMSG_PKTINFO = 1 << 0;
@@ -344,6 +346,7 @@ export function ip_cmsg_recv(msg: msghdr, sk: sock, skb: sk_buff): void {
   if ((flags & IP_CMSG_TTL) !== 0) put_cmsg(msg, SOL_IP, ip.IP_TTL, iph.ttl);
   if ((flags & IP_CMSG_TOS) !== 0) put_cmsg(msg, SOL_IP, ip.IP_TOS, iph.tos);
   if ((flags & IP_CMSG_RECVOPTS) !== 0 && skb.ip_opt_len !== 0) put_cmsg(msg, SOL_IP, ip.IP_RECVOPTS, receivedOptions(skb));
+  if ((flags & IP_CMSG_RETOPTS) !== 0 && skb.ip_opt_len !== 0) ip_cmsg_recv_retopts(msg, sock_net(sk), skb);
   if ((flags & IP_CMSG_ORIGDSTADDR) !== 0) ip_cmsg_recv_dstaddr(msg, skb, iph.daddr);
   if ((flags & IP_CMSG_RECVFRAGSIZE) !== 0 && skb.ip_frag_max_size !== 0) put_cmsg(msg, SOL_IP, ip.IP_RECVFRAGSIZE, skb.ip_frag_max_size);
 }
@@ -358,6 +361,12 @@ const pktinfoOf = (skb: sk_buff, daddr: number): ip.in_pktinfo => ({
 function receivedOptions(skb: sk_buff): Uint8Array {
   const at = skb_network_header(skb) + ip.iphdr.size;
   return skb.mem.u8.slice(at, at + skb.ip_opt_len);
+}
+
+function ip_cmsg_recv_retopts(msg: msghdr, network: net, skb: sk_buff): void {
+  const options = ip_options_echo(network, skb);
+  if (options === null) msg.msg_flags |= MSG_CTRUNC;
+  else put_cmsg(msg, SOL_IP, ip.IP_RETOPTS, options);
 }
 
 /** Where it was sent to, before anything translated it; the port is that of UDP's header, whatever the protocol. */
