@@ -1,4 +1,6 @@
 /** include/uapi/linux/ip.h: options of IP headers (RFC 791 3.1, RFC 2113), and what timestamps are asked for. */
+/** In an option's number: fragments have it, too. */
+export const IPOPT_COPY = 0x80;
 export const IPOPT_END = 0;
 export const IPOPT_NOOP = 1;
 export const IPOPT_RR = 7;

@@ -54,6 +54,8 @@ export class ipcm_cookie {
   priority = 0;
   transmit_time = 0;
   tsflags = 0;
+  /** Options for the header, in whole words: see ip_options_output.ts. */
+  opt: Uint8Array | null = null;
 }
 
 /** A datagram under construction: struct inet_cork. */
@@ -71,6 +73,7 @@ export class inet_cork {
   gso_size = 0;
   ts_opt_id = 0;
   transmit_time = 0;
+  opt: Uint8Array | null = null;
 }
 
 /** What ip_send_unicast_reply() is given: `data` is the transport header, `csumoffset` counts 16-bit words (-1: no checksum). */

@@ -2,9 +2,8 @@
  * net/ipv4/icmp.c: the Internet Control Message Protocol (RFC 792, RFC 1122 3.2.2): messages in. `icmp_rcv` → by type: `icmp_echo` (→ `icmp_reply`,
  * icmp_send.ts), `icmp_unreach` | `icmp_redirect` → `icmp_socket_deliver` → the protocol's err_handler.
  *
- * Simplified: extended echo (PROBE, RFC 8335) cannot be switched on; no IP options in quoted or replied-to packets.
+ * Simplified: extended echo (PROBE, RFC 8335) cannot be switched on.
  */
-import { NSEC_PER_MSEC } from '../../../sim/time.ts';
 import { NET_RX_DROP, NET_RX_SUCCESS } from '../../include/linux/netdevice.ts';
 import { SKB_TRUESIZE, type sk_buff } from '../../include/linux/skbuff.ts';
 import { GFP_ATOMIC } from '../../include/linux/types.ts';
@@ -23,7 +22,6 @@ import { inet_sk, inet_sock } from '../../include/net/inet_sock.ts';
 import { ICMP_INC_STATS, ICMPMSG_INC_STATS, type net } from '../../include/net/net_namespace.ts';
 import { RTCF_BROADCAST, RTCF_MULTICAST } from '../../include/net/route.ts';
 import { type proto, SOCK_USE_WRITE_QUEUE, sock_set_flag } from '../../include/net/sock.ts';
-import { ktime_get_real } from '../../kernel/time/hrtimer.ts';
 import { msecs_to_jiffies } from '../../kernel/time/timer.ts';
 import { EOPNOTSUPP } from '../../uapi/errno.ts';
 import {
@@ -53,6 +51,7 @@ import { skb_checksum_simple_validate } from '../core/skbuff_csum.ts';
 import { consume_skb, kfree_skb_reason } from '../core/skbuff_free.ts';
 import { pskb_may_pull, pskb_pull } from '../core/skbuff_reshape.ts';
 import { sock_init_data } from '../core/sock_life.ts';
+import { inet_current_timestamp } from './af_inet_time.ts';
 import { __icmp_send, icmp_bxm, icmp_reply } from './icmp_send.ts';
 import { ipv4_redirect, ipv4_update_pmtu } from './route.ts';
 
@@ -147,9 +146,6 @@ function icmp_echo(skb: sk_buff): number {
   icmp_reply(param, skb);
   return SKB_NOT_DROPPED_YET;
 }
-
-/** Milliseconds since midnight UT. */
-export const inet_current_timestamp = (): number => Math.floor(ktime_get_real() / NSEC_PER_MSEC) % 86_400_000;
 
 function icmp_timestamp(skb: sk_buff): number {
   const network = skb._skb_refdst!.dev.nd_net;

@@ -35,6 +35,7 @@ import { xfrm_lookup } from '../xfrm/xfrm_policy.ts';
 import { inet_select_addr } from './devinet.ts';
 import { fib_compute_spec_dst, inet_addr_type_dev_table } from './fib_frontend.ts';
 import { icmpv4_global_allow, icmpv4_mask_allow, icmpv4_xrlim_allow } from './icmp_limit.ts';
+import { ip_options_echo } from './ip_options_output.ts';
 import { ip_append_data, ip_flush_pending_frames, ip_push_pending_frames } from './ip_output.ts';
 import { ip_route_output_key, ip_route_output_key_hash } from './route.ts';
 
@@ -122,24 +123,27 @@ function writeIcmpHeader(skb: sk_buff, param: icmp_bxm): void {
 /** Answers a message to us. */
 export function icmp_reply(param: icmp_bxm, skb: sk_buff): void {
   const network = skb._skb_refdst!.dev.nd_net;
+  const opt = ip_options_echo(network, skb);
+  if (opt === null) return;
   local_bh_disable();
   const apply_ratelimit = !icmpv4_mask_allow(network, param.type, param.code);
   if (icmpv4_global_allow(network, param.type, param.code)) {
     const sk = icmp_xmit_lock(network);
     if (sk !== null) {
-      replyThrough(network, sk, param, skb, apply_ratelimit);
+      replyThrough(network, sk, param, skb, opt, apply_ratelimit);
       icmp_xmit_unlock(network);
     }
   }
   local_bh_enable();
 }
 
-function replyThrough(network: net, sk: sock, param: icmp_bxm, skb: sk_buff, apply_ratelimit: boolean): void {
+function replyThrough(network: net, sk: sock, param: icmp_bxm, skb: sk_buff, opt: Uint8Array, apply_ratelimit: boolean): void {
   const iph = ip_hdr(skb);
   const ipc = new ipcm_cookie();
   const fl4 = new flowi4();
   inet_sk(sk).tos = iph.tos;
   ipc.addr = iph.saddr;
+  ipc.opt = opt;
   fl4.daddr = iph.saddr;
   fl4.saddr = fib_compute_spec_dst(skb, iph.saddr, iph.daddr);
   fl4.flowi4_tos = RT_TOS(iph.tos);
@@ -224,9 +228,12 @@ function sendError(
   apply_ratelimit: boolean,
 ): void {
   const tos = isErrorMessage(type) ? RT_TOS(iph.tos) | IPTOS_PREC_INTERNETCONTROL : iph.tos;
+  const opt = ip_options_echo(network, skb_in);
+  if (opt === null) return;
   const ipc = new ipcm_cookie();
   ipc.tos = tos;
   ipc.addr = iph.saddr;
+  ipc.opt = opt;
   const fl4 = new flowi4();
   const rt = icmp_route_lookup(network, fl4, skb_in, iph, errorSource(network, skb_in, rt_in, iph), tos, type, code);
   if (typeof rt === 'number') return;
@@ -237,7 +244,7 @@ function sendError(
     param.type = type;
     param.code = code;
     param.info = info;
-    const room = Math.min(dst_mtu(rt), ICMP_ERROR_MAX) - iphdr.size - icmphdr.size;
+    const room = Math.min(dst_mtu(rt), ICMP_ERROR_MAX) - iphdr.size - opt.length - icmphdr.size;
     // Less than an IP header would say nothing.
     if (room > iphdr.size) {
       param.data_len = Math.min(skb_in.len - param.offset, room);

@@ -2,8 +2,8 @@
  * net/ipv4/ip_options.c, ip_input.c: options of received IP headers (RFC 791 3.1). `ip_rcv_options` → `ip_options_compile`: checks them, and writes this
  * host's address and time where a record of the route or a timestamp has room. `ip_forward_options`: the header's checksum for what was written.
  *
- * Simplified: source routes are refused, as without net.ipv4.conf.*.accept_source_route, and a router alert is not handed to who waits for it. ICMP
- * and TCP do not carry the options back (Linux echoes records of the route and timestamps); IP_RETOPTS tells of them: ip_options_echo.ts.
+ * Simplified: source routes are refused, as without net.ipv4.conf.*.accept_source_route, and a router alert is not handed to who waits for it. TCP
+ * connections do not carry the options back (Linux keeps those of the SYN for all that it sends); single answers do: ip_options_output.ts.
  */
 import type { sk_buff } from '../../include/linux/skbuff.ts';
 import { SKB_DROP_REASON_IP_INHDR, SKB_DROP_REASON_NOT_SPECIFIED, SKB_NOT_DROPPED_YET } from '../../include/net/dropreason.ts';
@@ -26,15 +26,16 @@ import {
 } from '../../uapi/ip.ts';
 import { IPSTATS_MIB_INDISCARDS, IPSTATS_MIB_INHDRERRORS } from '../../uapi/snmp.ts';
 import { skb_cow } from '../core/skbuff_reshape.ts';
+import { inet_current_timestamp } from './af_inet_time.ts';
 import { fib_compute_spec_dst, inet_addr_type } from './fib_frontend.ts';
-import { inet_current_timestamp } from './icmp.ts';
 
-/** Where options of a header are (0: absent). The first octet that makes no sense is `pp`. */
+/** Where options of a header are (0: absent). The first octet that makes no sense is `pp`, in the option at `bad`. */
 class ip_options {
   srr = 0;
   rr = 0;
   ts = 0;
   pp = 0;
+  bad = 0;
 }
 
 /** A drop reason, or SKB_NOT_DROPPED_YET. */
@@ -48,6 +49,8 @@ export function ip_rcv_options(network: net, skb: sk_buff): number {
   skb.ip_opt_len = (iph.version_ihl & 15) * 4 - IP_HLEN;
   const opt = ip_options_compile(network, skb);
   if (opt.pp !== 0) {
+    // The error carries back what was right so far.
+    skb.ip_opt_len = opt.bad - IP_HLEN;
     icmp_send(skb, ICMP_PARAMETERPROB, 0, (opt.pp << 24) >>> 0);
     __IP_INC_STATS(network, IPSTATS_MIB_INHDRERRORS);
     return SKB_DROP_REASON_IP_INHDR;
@@ -78,7 +81,10 @@ function ip_options_compile(network: net, skb: sk_buff): ip_options {
       spec_dst ||= fib_compute_spec_dst(skb, ip_hdr(skb).saddr, ip_hdr(skb).daddr);
       bad = u8[at] === IPOPT_RR ? recordRoute(skb, at, length, opt, spec_dst) : timestamp(network, skb, at, length, opt, spec_dst);
     } else if (u8[at] === IPOPT_RA) bad = length < 4 ? 1 : -1;
-    if (bad >= 0) opt.pp = at + bad - base;
+    if (bad >= 0) {
+      opt.pp = at + bad - base;
+      opt.bad = at - base;
+    }
     at += length;
   }
   return opt;

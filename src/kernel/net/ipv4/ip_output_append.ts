@@ -67,6 +67,7 @@ import { alloc_skb_with_frags } from '../core/skbuff_with_frags.ts';
 import { __sock_tx_timestamp } from '../core/sock_cmsg.ts';
 import { skb_set_dst_pending_confirm } from '../core/sock_dst.ts';
 import { skb_set_owner_w, sock_wfree } from '../core/sock_owner.ts';
+import { ip_options_build, ip_options_echo } from './ip_options_output.ts';
 import { ip_select_ident_segs } from './ip_output_ident.ts';
 import { ip_send_skb } from './ip_output_xmit.ts';
 import { ip_local_error } from './ip_sockglue_error.ts';
@@ -123,6 +124,7 @@ function ip_setup_cork(sk: sock, cork: inet_cork, ipc: ipcm_cookie, rt: rtable):
   cork.priority = ipc.priority;
   cork.transmit_time = ipc.transmit_time;
   cork.tx_flags = __sock_tx_timestamp(ipc.tsflags);
+  cork.opt = ipc.opt;
   return 0;
 }
 
@@ -139,13 +141,14 @@ function __ip_append_data(
 ): number {
   const rt = cork.dst!;
   const mtu = cork.gso_size !== 0 ? IP_MAX_MTU : cork.fragsize;
-  const maxfraglen = ((mtu - IP_HLEN) & ~7) + IP_HLEN;
-  if (cork.length + length > (ip_sk_ignore_df(sk) ? IP_MAX_MTU : mtu) - IP_HLEN) {
+  const headerLength = fragheaderlen(cork);
+  const maxfraglen = ((mtu - headerLength) & ~7) + headerLength;
+  if (cork.length + length > (ip_sk_ignore_df(sk) ? IP_MAX_MTU : mtu) - headerLength) {
     ip_local_error(sk, EMSGSIZE, fl4.daddr, fl4.fl4_dport, mtu);
     return -EMSGSIZE;
   }
   const hardware = (rt.dev.features & (NETIF_F_HW_CSUM | NETIF_F_IP_CSUM)) !== 0;
-  const whole = length + IP_HLEN <= mtu && ((flags & MSG_MORE) === 0 || cork.gso_size !== 0);
+  const whole = length + headerLength <= mtu && ((flags & MSG_MORE) === 0 || cork.gso_size !== 0);
   let csummode = transhdrlen !== 0 && whole && hardware ? CHECKSUM_PARTIAL : CHECKSUM_NONE;
   const hold_tskey = cork.tx_flags !== 0 && (sk.sk_tsflags & SOF_TIMESTAMPING_OPT_ID) !== 0;
   cork.ts_opt_id = hold_tskey ? sk.sk_tskey++ : 0;
@@ -183,6 +186,9 @@ function __ip_append_data(
   return 0;
 }
 
+/** Of each piece's header. */
+const fragheaderlen = (cork: inet_cork): number => IP_HLEN + (cork.opt === null ? 0 : cork.opt.length);
+
 function giveUp(sk: sock, cork: inet_cork, length: number, err: number, hold_tskey: boolean): number {
   cork.length -= length;
   IP_INC_STATS(sock_net(sk), IPSTATS_MIB_OUTDISCARDS);
@@ -206,12 +212,13 @@ function newPiece(
 ): sk_buff | number {
   const hh_len = LL_RESERVED_SPACE(rt.dev);
   const fraggap = prev === null ? 0 : prev.len - maxfraglen;
+  const headerLength = fragheaderlen(cork);
   let datalen = length + fraggap;
-  if (datalen > mtu - IP_HLEN) datalen = maxfraglen - IP_HLEN;
-  const fraglen = datalen + IP_HLEN;
+  if (datalen > mtu - headerLength) datalen = maxfraglen - headerLength;
+  const fraglen = datalen + headerLength;
   const held = fraglen + hh_len + 15;
   const size = (flags & MSG_MORE) !== 0 ? mtu + hh_len + 15 : held;
-  const truesize = appendsPages(rt) ? pieceTruesize(held, fraglen - IP_HLEN - transhdrlen) : truesizeFor(size);
+  const truesize = appendsPages(rt) ? pieceTruesize(held, fraglen - headerLength - transhdrlen) : truesizeFor(size);
   const skb = transhdrlen !== 0 ? allocFirst(sk, size, truesize) : allocMore(sk, size, truesize);
   if (typeof skb === 'number') return skb;
   skb.ip_summed = csummode;
@@ -219,7 +226,7 @@ function newPiece(
   skb_reserve(skb, hh_len);
   skb_put(skb, fraglen);
   skb_set_network_header(skb, 0);
-  skb.transport_header = skb.network_header + IP_HLEN;
+  skb.transport_header = skb.network_header + headerLength;
   // Stamps are of a datagram's first piece.
   skb.shinfo.tx_flags = cork.tx_flags;
   skb.shinfo.tskey = cork.ts_opt_id;
@@ -281,7 +288,7 @@ function fillPiece(
     prev.csum = csum_sub(prev.csum, skb.csum);
     pskb_trim(prev, maxfraglen);
   }
-  const copy = skb.len - IP_HLEN - transhdrlen - Math.max(fraggap, 0);
+  const copy = skb.len - skb_network_header_len(skb) - transhdrlen - Math.max(fraggap, 0);
   if (copy > 0 && getfrag(from, data + Math.max(fraggap, 0), offset, copy, Math.max(fraggap, 0), skb) < 0) return -EFAULT;
   return Math.max(copy, 0);
 }
@@ -339,19 +346,21 @@ function writeHeader(sk: sock, skb: sk_buff, fl4: flowi4, cork: inet_cork, rt: r
   const iph = ip_hdr(skb);
   const { pmtudisc } = inet;
   const df = pmtudisc === IP_PMTUDISC_DO || pmtudisc === IP_PMTUDISC_PROBE || (skb.len <= dst_mtu(rt) && ip_dont_fragment(sk, rt));
-  iph.version_ihl = 0x45;
+  iph.version_ihl = 0x40 | (fragheaderlen(cork) >> 2);
   iph.tos = cork.tos !== -1 ? cork.tos : inet.tos;
   iph.frag_off = df ? IP_DF : 0;
   iph.ttl = cork.ttl !== 0 ? cork.ttl : rt.rt_type === RTN_MULTICAST ? inet.mc_ttl : ip_select_ttl(sk, rt);
   iph.protocol = sk.sk_protocol;
   ip_copy_addrs(iph, fl4);
   ip_select_ident_segs(sock_net(sk), skb, sk, 1);
+  if (cork.opt !== null) ip_options_build(sock_net(sk), skb, cork.opt);
 }
 
 function ip_cork_release(cork: inet_cork): void {
   cork.flags &= ~1;
   dst_release(cork.dst);
   cork.dst = null;
+  cork.opt = null;
 }
 
 export const ip_finish_skb = (sk: sock, fl4: flowi4): sk_buff | null => __ip_make_skb(sk, fl4, sk.sk_write_queue, inet_sk(sk).cork!);
@@ -418,6 +427,8 @@ export function ip_send_unicast_reply(
 ): void {
   // Not the route's: a segment from a backlog has lost that.
   const network = sock_net(sk);
+  const opt = ip_options_echo(network, skb);
+  if (opt === null) return;
   const { protocol } = ip_hdr(skb);
   const th = new tcphdr(skb.mem.view, skb.transport_header);
   const fl4 = new flowi4();
@@ -427,6 +438,7 @@ export function ip_send_unicast_reply(
   if (typeof rt === 'number') return;
   const ipc = new ipcm_cookie();
   ipc.addr = daddr;
+  ipc.opt = opt;
   ipc.mark = fl4.flowi4_mark;
   ipc.priority = sk.sk_priority;
   ipc.transmit_time = transmit_time;

@@ -38,6 +38,7 @@ import { skb_copy_bits } from '../core/skbuff_bits.ts';
 import { skb_checksum_help } from '../core/skbuff_csum.ts';
 import { consume_skb, kfree_skb_list, kfree_skb_reason } from '../core/skbuff_free.ts';
 import { skb_set_owner_w, sock_wfree } from '../core/sock_owner.ts';
+import { ip_options_fragment } from './ip_options_output.ts';
 
 type output_t = (network: net, sk: sock | null, skb: sk_buff) => number;
 
@@ -107,9 +108,10 @@ function sendPieces(network: net, sk: sock | null, skb: sk_buff, hlen: number, o
   for (;;) {
     // The next one is made from this one, which is gone once it was sent.
     if (frag !== null) {
+      const isFirst = offset === 0;
       frag.ip_flags = skb.ip_flags;
       offset += skb.len - hlen;
-      ip_fraglist_prepare(skb, frag, hlen, offset);
+      ip_fraglist_prepare(skb, frag, hlen, offset, isFirst);
     }
     const err = output(network, sk, skb);
     if (err === 0) IP_INC_STATS(network, IPSTATS_MIB_FRAGCREATES);
@@ -139,7 +141,8 @@ function ip_fraglist_init(skb: sk_buff): void {
   ip_send_check(iph);
 }
 
-function ip_fraglist_prepare(skb: sk_buff, frag: sk_buff, hlen: number, offset: number): void {
+/** Makes a fragment of `frag`, with the header of the one before it, `skb`, whose options are still all there if that is the first. */
+function ip_fraglist_prepare(skb: sk_buff, frag: sk_buff, hlen: number, offset: number, isFirst: boolean): void {
   frag.ip_summed = CHECKSUM_NONE;
   skb_reset_transport_header(frag);
   __skb_push(frag, hlen);
@@ -149,6 +152,7 @@ function ip_fraglist_prepare(skb: sk_buff, frag: sk_buff, hlen: number, offset: 
   iph.tot_len = frag.len;
   ip_copy_metadata(frag, skb);
   iph.frag_off = (offset >> 3) | (frag.next !== null ? IP_MF : 0);
+  if (isFirst) ip_options_fragment(frag);
   ip_send_check(iph);
 }
 
@@ -187,6 +191,8 @@ function sendCopies(network: net, sk: sock | null, skb: sk_buff, hlen: number, l
     const skb2 = ip_frag_next(skb, hlen, ll_rs, ptr, len);
     if (skb2 === null) return failed(network, skb, -ENOMEM);
     left -= len;
+    // What is itself a later fragment has lost its options before.
+    if (offset === 0) ip_options_fragment(skb);
     const iph = ip_hdr(skb2);
     iph.frag_off = (offset >> 3) | (df ? IP_DF : 0) | (left > 0 || more ? IP_MF : 0);
     iph.tot_len = len + hlen;

@@ -17,7 +17,7 @@ import { sock_dequeue_err_skb } from '../core/skbuff_errqueue.ts';
 import { kfree_skb } from '../core/skbuff_free.ts';
 import { sock_cmsg_send } from '../core/sock_cmsg.ts';
 import { sk_dst_reset } from '../core/sock_dst.ts';
-import { ip_options_echo } from './ip_options_echo.ts';
+import { ip_options_echo } from './ip_options_output.ts';
 
 /** Bits of inet_sock.cmsg_flags: what a receiver wants to be told. */
 export const IP_CMSG_PKTINFO = 1 << 0;
