@@ -7,6 +7,7 @@
 import { rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
+import { constantFunctionsPlugin } from './constant_functions.mjs';
 import { fentryPlugin } from './fentry.mjs';
 import { ordinaryFieldsPlugin } from './ordinary_fields.mjs';
 
@@ -18,7 +19,7 @@ const bundle = await rolldown({
   platform: 'node',
   // What npm installs and what belongs to node stays outside.
   external: (id) => /^[\w@]/.test(id),
-  plugins: [fentryPlugin(), ordinaryFieldsPlugin()],
+  plugins: [fentryPlugin(), ordinaryFieldsPlugin(), constantFunctionsPlugin()],
   optimization: { inlineConst: { mode: 'all', pass: 2 } },
 });
 await bundle.write({
