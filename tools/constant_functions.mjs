@@ -10,7 +10,7 @@ import { children, edited } from './source_text.mjs';
 export function withConstantFunctions(code) {
   const program = parseAst(code, { lang: 'js' });
   const names = new Set(declaredFunctions(program));
-  for (const name of assignedNames(program)) names.delete(name);
+  for (const name of [...assignedNames(program), ...otherNames(program)]) names.delete(name);
   if (names.size === 0) return code;
   const head = program.body.findLast(({ type }) => type === 'ImportDeclaration')?.end ?? 0;
   const constants = [...names].map((name) => `${name}$ = ${name}`);
@@ -18,17 +18,21 @@ export function withConstantFunctions(code) {
 }
 
 function* declaredFunctions({ body }) {
-  for (const statement of body) {
-    const node = statement.type === 'ExportNamedDeclaration' ? statement.declaration : statement;
-    if (node?.type === 'FunctionDeclaration') yield node.id.name;
-  }
+  for (const node of body.map(exported)) if (node.type === 'FunctionDeclaration') yield node.id.name;
 }
+
+const exported = (statement) => (statement.type === 'ExportNamedDeclaration' && statement.declaration) || statement;
 
 /** Names that something is assigned to anywhere, whatever they stand for there. */
 function* assignedNames(node) {
   const target = node.type === 'AssignmentExpression' ? node.left : node.type === 'UpdateExpression' ? node.argument : null;
   if (target?.type === 'Identifier') yield target.name;
   for (const child of children(node)) yield* assignedNames(child);
+}
+
+/** Names that something else has at the top, too: what is declared in a block or in a class there, and what expressions call themselves. */
+function* otherNames({ body }) {
+  yield* declaredNames({ type: 'Program', body: body.map(exported).filter((node) => !isFunction(node)) });
 }
 
 /** Edits that make `f` in expressions `f$`, where it is one of the names and nothing else is called so. */

@@ -31,6 +31,11 @@ describe('the bundle has constants for functions', () => {
       'const o = { f: 8, g() { return this.f; } }; f: for (;;) { break f; }\nclass C { f = 9; static g = () => 10; }\nconst result = [o.f, o.g(), new C().f, C.g()];',
     ],
     ['functions of classes', 'class C { f() { return f(); } #g = g; g = () => this.#g(); }\nconst result = [new C().f(), new C().g()];'],
+    [
+      'expressions that call themselves',
+      'const own = function f(n) { return n > 0 ? f(n - 1) : 12; };\nconst C = class g { static g = () => g.name; };\nconst result = [own(1), C.g()];',
+    ],
+    ['blocks at the top', 'const result = [];\nfor (const f of [13]) result.push(f);\n{ const g = 14; result.push(g); }'],
     ['short properties', 'const result = [{ f, g }.f(), { ["f"]: g, [f()]: f }.f()];'],
   ])('but means what it did where others have the name: %s', (_what, code) => {
     changed(`function f() { return 'f'; }\nfunction g() { return 'g'; }\n${code}`);

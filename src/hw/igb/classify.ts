@@ -99,7 +99,7 @@ export class Classifier {
     const protocol = u8[ip + 9]!;
     const length = total - headerLength;
     const l4 = isFragment ? 0 : this.#l4(frame, l3 + headerLength, length, protocol, ip + 12, 8, result);
-    this.#hashIpv4(view, ip + 12, ip + headerLength, l4, result);
+    this.#hashIpv4(frame, ip + 12, ip + headerLength, l4, result);
   }
 
   #ipv6(frame: Frame, l3: number, result: Classification): void {
@@ -173,13 +173,13 @@ export class Classifier {
     if (finish(pseudo + sumOf(frame, frame.start + at, length)) !== 0) result.statusError |= D.E1000_RXDEXT_STATERR_L4E;
   }
 
-  #hashIpv4(view: DataView, addresses: number, ports: number, l4: number, result: Classification): void {
+  #hashIpv4(frame: Frame, addresses: number, ports: number, l4: number, result: Classification): void {
     const mrqc = this.#registers[MRQC]!;
     if ((mrqc & D.E1000_MRQC_ENABLE_MASK) === 0) return;
     const hashed = this.#typeIpv4(mrqc, l4);
     if (hashed === D.E1000_RXDADV_RSSTYPE_NONE) return;
     result.pktInfo |= hashed;
-    result.rssHash = this.#rss.ipv4(view, addresses, hashed === D.E1000_RXDADV_RSSTYPE_IPV4 ? 0 : view.getInt32(ports)) >>> 0;
+    result.rssHash = this.#rss.ipv4(frame, addresses, hashed === D.E1000_RXDADV_RSSTYPE_IPV4 ? -1 : ports) >>> 0;
   }
 
   #typeIpv4(mrqc: number, l4: number): number {

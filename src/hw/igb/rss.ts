@@ -2,6 +2,7 @@
  * Receive-side scaling (datasheet 7.1.1.7): the Toeplitz hash over addresses and ports under the 40-byte key RSSRK, and the redirection table.
  * The hash is linear, so each half byte of the input contributes one of 16 words that are computed once per key.
  */
+import type { Frame } from '../../wire/frame.ts';
 import * as R from './e1000_regs.ts';
 import type { RegisterValues } from './register_values.ts';
 import { registerMap } from './registers.ts';
@@ -45,25 +46,19 @@ export class Rss {
     return hash;
   }
 
-  /** Hash of two IPv4 addresses at `view[addresses]` and of two ports in one word; 0 for no ports, since zeroes contribute nothing. */
-  ipv4(view: DataView, addresses: number, ports: number): number {
+  /** Hash of two IPv4 addresses at byte `addresses` and of two ports at byte `ports`, or of no ports (-1), which counts as ports of zero. */
+  ipv4(frame: Frame, addresses: number, ports: number): number {
+    const { u8, view } = frame;
     const source = view.getInt32(addresses);
     const destination = view.getInt32(addresses + 4);
-    if (this.#stale || source !== this.#source || destination !== this.#destination || ports !== this.#ports) {
-      if (this.#stale) this.#build();
+    const bothPorts = ports < 0 ? 0 : view.getInt32(ports);
+    if (this.#stale || source !== this.#source || destination !== this.#destination || bothPorts !== this.#ports) {
       this.#source = source;
       this.#destination = destination;
-      this.#ports = ports;
-      this.#hash = this.#word(source, 0) ^ this.#word(destination, 4) ^ this.#word(ports, 8);
+      this.#ports = bothPorts;
+      this.#hash = this.piece(u8, addresses, 8, 0) ^ (ports < 0 ? 0 : this.piece(u8, ports, 4, 8));
     }
     return this.#hash;
-  }
-
-  /** What four bytes at byte `at` of the input contribute. */
-  #word(value: number, at: number): number {
-    let hash = 0;
-    for (let nibble = 0; nibble < 8; nibble++) hash ^= this.#table[((2 * at + nibble) << 4) | ((value >>> (28 - 4 * nibble)) & 15)]!;
-    return hash;
   }
 
   /** The queue of a hash: the low nibble of its entry in RETA. */

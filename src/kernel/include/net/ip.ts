@@ -1,4 +1,5 @@
 /** include/net/ip.h: control data of packets and sockets at the IP level, and the small functions on headers, TTL, MTU and DF. */
+import { finish, sumOfHeader } from '../../../machine/checksum.ts';
 import { jiffies } from '../../kernel/time/timer.ts';
 import {
   IP_DF,
@@ -104,12 +105,7 @@ export function ip_send_check(iph: iphdr): void {
 }
 
 /** Checksum over `ihl` words of header: 0 for a header that carries its right one. */
-export function headerChecksum(view: DataView, at: number, ihl: number): number {
-  let sum = 0;
-  for (const end = at + 4 * ihl; at < end; at += 4) sum += view.getUint16(at) + view.getUint16(at + 2);
-  sum = (sum & 0xffff) + (sum >>> 16);
-  return ~((sum & 0xffff) + (sum >>> 16)) & 0xffff;
-}
+export const headerChecksum = (view: DataView, at: number, ihl: number): number => finish(sumOfHeader(view, at, 4 * ihl));
 
 /** One hop less; the checksum changes by what the TTL's word does (RFC 1624). Returns the new TTL. */
 export function ip_decrease_ttl(iph: iphdr): number {

@@ -3,9 +3,9 @@
  *
  * - here: packets of connected sockets (`ip_queue_xmit` → route → header → `ip_local_out`), and SYN-ACKs (`ip_build_and_send_pkt`)
  * - ip_output_xmit: `ip_local_out` … `ip_finish_output2`; ip_output_fragment: `ip_do_fragment`
- * - ip_output_append: `ip_append_data`, `ip_make_skb`, `ip_push_pending_frames`, `ip_send_unicast_reply`; ip_output_ident
+ * - ip_output_append: `ip_append_data`, `ip_make_skb`, `ip_push_pending_frames`; ip_output_reply: `ip_send_unicast_reply`; ip_output_ident
  *
- * Simplified: no header has options.
+ * Simplified: headers of connections have no options.
  */
 import { kernel } from '../../current.ts';
 import { type sk_buff, skb_dst_set_noref, skb_push, skb_reset_network_header } from '../../include/linux/skbuff.ts';
@@ -26,6 +26,7 @@ import { __ip_select_ident, inet_sk_init_flowi4, ip_route_output_flow, ip_rt_ini
 export * from './ip_output_append.ts';
 export * from './ip_output_fragment.ts';
 export * from './ip_output_ident.ts';
+export * from './ip_output_reply.ts';
 export * from './ip_output_xmit.ts';
 
 /** Sends a segment of a connected socket. */

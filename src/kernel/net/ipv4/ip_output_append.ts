@@ -1,7 +1,7 @@
 /**
  * net/ipv4/ip_output.c: datagrams built from a user's data, for UDP, raw sockets and ICMP.
  * `ip_append_data` → `ip_setup_cork` → `__ip_append_data` (pieces of at most an MTU) … `ip_push_pending_frames` → `__ip_make_skb` (the header) → `ip_send_skb`;
- * `ip_make_skb` does both at once without the socket's queue. `ip_send_unicast_reply` answers for sockets that are not there.
+ * `ip_make_skb` does both at once without the socket's queue.
  *
  * Simplified: pieces are always linear. Linux puts what exceeds a header into pages when the device gathers and the piece is larger than 16 KiB or
  * appended later; bytes on the wire are the same. `ip_append_data` does not sleep: when the send buffer is full it returns -EAGAIN before anything
@@ -15,50 +15,43 @@ import {
   __skb_queue_tail,
   CHECKSUM_NONE,
   CHECKSUM_PARTIAL,
-  PKT_HASH_TYPE_L4,
   type sk_buff,
   sk_buff_head,
   skb_dst_set,
   skb_network_header_len,
   skb_network_offset,
-  skb_peek,
   skb_peek_tail,
   skb_put,
   skb_queue_empty,
   skb_reserve,
-  skb_set_hash,
   skb_set_network_header,
 } from '../../include/linux/skbuff.ts';
 import { dst_mtu, dst_release, LL_RESERVED_SPACE, type rtable } from '../../include/net/dst.ts';
 import { icmp_hdr, icmp_out_count } from '../../include/net/icmp.ts';
-import { flowi4, inet_sk } from '../../include/net/inet_sock.ts';
+import { type flowi4, inet_sk } from '../../include/net/inet_sock.ts';
 import {
   type getfrag_t,
   IP_HLEN,
   IP_MAX_MTU,
-  IP_REPLY_ARG_NOSRCCHECK,
   inet_cork,
   inetdev_valid_mtu,
   ip_copy_addrs,
   ip_dont_fragment,
   ip_hdr,
-  type ip_reply_arg,
   ip_select_ttl,
   ip_sk_ignore_df,
   ip_sk_use_pmtu,
-  ipcm_cookie,
+  type ipcm_cookie,
 } from '../../include/net/ip.ts';
-import { FLOWI_FLAG_ANYSRC, RTN_MULTICAST } from '../../include/net/ip_fib.ts';
+import { RTN_MULTICAST } from '../../include/net/ip_fib.ts';
 import { IP_INC_STATS } from '../../include/net/net_namespace.ts';
-import { flowi4_init_output } from '../../include/net/route.ts';
 import { type msghdr, PAGE_FRAG_ORDER, SOCK_NOSPACE, sk_wmem_alloc_get, type sock, sock_error, sock_net } from '../../include/net/sock.ts';
-import { chargeCopy } from '../../lib/charge.ts';
-import { csum_add, csum_block_add, csum_fold, csum_partial, csum_sub } from '../../lib/checksum.ts';
+import { csum_block_add, csum_partial, csum_sub } from '../../lib/checksum.ts';
 import { EAGAIN, EFAULT, EMSGSIZE, ENETUNREACH, ENOBUFS, EPIPE } from '../../uapi/errno.ts';
-import { IP_DF, IP_PMTUDISC_DO, IP_PMTUDISC_PROBE, IPPROTO_ICMP, tcphdr } from '../../uapi/in.ts';
+import { IP_DF, IP_PMTUDISC_DO, IP_PMTUDISC_PROBE, IPPROTO_ICMP } from '../../uapi/in.ts';
 import { SOF_TIMESTAMPING_OPT_ID } from '../../uapi/net_tstamp.ts';
 import { IPSTATS_MIB_OUTDISCARDS } from '../../uapi/snmp.ts';
-import { MSG_CONFIRM, MSG_DONTWAIT, MSG_MORE, MSG_PROBE, SEND_SHUTDOWN, SOCK_RAW } from '../../uapi/socket.ts';
+import { MSG_CONFIRM, MSG_MORE, MSG_PROBE, SEND_SHUTDOWN, SOCK_RAW } from '../../uapi/socket.ts';
 import { alloc_skb, truesizeFor } from '../core/skbuff.ts';
 import { copyFromUser, skb_copy_and_csum_bits } from '../core/skbuff_bits.ts';
 import { kfree_skb } from '../core/skbuff_free.ts';
@@ -67,11 +60,10 @@ import { alloc_skb_with_frags } from '../core/skbuff_with_frags.ts';
 import { __sock_tx_timestamp } from '../core/sock_cmsg.ts';
 import { skb_set_dst_pending_confirm } from '../core/sock_dst.ts';
 import { skb_set_owner_w, sock_wfree } from '../core/sock_owner.ts';
-import { ip_options_build, ip_options_echo } from './ip_options_output.ts';
+import { ip_options_build } from './ip_options_output.ts';
 import { ip_select_ident_segs } from './ip_output_ident.ts';
 import { ip_send_skb } from './ip_output_xmit.ts';
 import { ip_local_error } from './ip_sockglue_error.ts';
-import { ip_route_output_flow } from './route.ts';
 
 /** Largest piece in one part: four pages, less what every buffer needs. */
 const SKB_MAX_ALLOC = 16384 - 320;
@@ -401,60 +393,4 @@ export function ip_make_skb(
   const skb = err !== 0 ? err : __ip_make_skb(sk, fl4, queue, cork);
   listPool.push(queue);
   return skb;
-}
-
-/* Replies in the name of nobody */
-
-function ip_reply_glue_bits(from: unknown, to: number, offset: number, len: number, odd: number, skb: sk_buff): number {
-  const data = from as Uint8Array;
-  for (let i = 0; i < len; i++) skb.mem.u8[to + i] = data[offset + i]!;
-  chargeCopy(kernel().copies.skbToSkb, len);
-  skb.csum = csum_block_add(skb.csum, csum_partial(data, offset, len, 0), odd);
-  return 0;
-}
-
-/** Answers the packet `skb` with `arg.data`, through the control socket `sk`; `orig_sk` is whose packet it was. */
-export function ip_send_unicast_reply(
-  sk: sock,
-  orig_sk: sock | null,
-  skb: sk_buff,
-  daddr: number,
-  saddr: number,
-  arg: ip_reply_arg,
-  len: number,
-  transmit_time: number,
-  txhash: number,
-): void {
-  // Not the route's: a segment from a backlog has lost that.
-  const network = sock_net(sk);
-  const opt = ip_options_echo(network, skb);
-  if (opt === null) return;
-  const { protocol } = ip_hdr(skb);
-  const th = new tcphdr(skb.mem.view, skb.transport_header);
-  const fl4 = new flowi4();
-  const flags = (arg.flags & IP_REPLY_ARG_NOSRCCHECK) !== 0 ? FLOWI_FLAG_ANYSRC : 0;
-  flowi4_init_output(fl4, arg.bound_dev_if, sk.sk_mark, arg.tos & 0xfc, 0, protocol, flags, daddr, saddr, th.source, th.dest);
-  const rt = ip_route_output_flow(network, fl4, sk);
-  if (typeof rt === 'number') return;
-  const ipc = new ipcm_cookie();
-  ipc.addr = daddr;
-  ipc.opt = opt;
-  ipc.mark = fl4.flowi4_mark;
-  ipc.priority = sk.sk_priority;
-  ipc.transmit_time = transmit_time;
-  inet_sk(sk).tos = arg.tos;
-  sk.sk_protocol = protocol;
-  sk.skc_bound_dev_if = arg.bound_dev_if;
-  sk.sk_sndbuf = network.core.sysctl_wmem_default;
-  if (ip_append_data(sk, fl4, ip_reply_glue_bits, arg.data, len, 0, ipc, rt, MSG_DONTWAIT) !== 0) {
-    ip_flush_pending_frames(sk);
-    return;
-  }
-  const nskb = skb_peek(sk.sk_write_queue);
-  if (nskb === null) return;
-  if (arg.csumoffset >= 0) nskb.mem.view.setUint16(nskb.transport_header + 2 * arg.csumoffset, csum_fold(csum_add(nskb.csum, arg.csum)));
-  nskb.ip_summed = CHECKSUM_NONE;
-  if (txhash !== 0) skb_set_hash(nskb, txhash, PKT_HASH_TYPE_L4);
-  if (orig_sk !== null) nskb.tstamp_type = transmit_time !== 0 ? 1 : nskb.tstamp_type;
-  ip_push_pending_frames(sk, fl4);
 }

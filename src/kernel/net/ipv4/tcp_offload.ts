@@ -85,9 +85,9 @@ function tcp_gro_pull_header(skb: sk_buff): number {
 
 /** Merges the segment into the held packet of its flow if it is the next one and differs in nothing but length, FIN and PSH. */
 export function tcp_gro_receive(head: sk_buff_head, skb: sk_buff, th: number): sk_buff | null {
-  const flags = skb.mem.view.getInt32(th + FLAGS_OFFSET);
+  const flags = skb.mem.view.getUint32(th + FLAGS_OFFSET);
   const len = skb_gro_len(skb);
-  const p = tcp_gro_lookup(head, skb.mem.view.getInt32(th));
+  const p = tcp_gro_lookup(head, skb.mem.view.getUint32(th));
   let mss = 1;
   if (p !== null) {
     mss = p.shinfo.gso_size;
@@ -108,7 +108,7 @@ export function tcp_gro_receive(head: sk_buff_head, skb: sk_buff, th: number): s
 function tcp_gro_lookup(head: sk_buff_head, ports: number): sk_buff | null {
   for (let p = head.next; p !== null; p = p.next) {
     if (!p.gro.same_flow) continue;
-    if (p.mem.view.getInt32(p.transport_header) === ports) return p;
+    if (p.mem.view.getUint32(p.transport_header) === ports) return p;
     p.gro.same_flow = false;
   }
   return null;
@@ -118,7 +118,7 @@ function mustFlush(p: sk_buff, skb: sk_buff, th: number, flags: number, len: num
   const view = skb.mem.view;
   const pview = p.mem.view;
   const th2 = p.transport_header;
-  if (((flags ^ pview.getInt32(th2 + FLAGS_OFFSET)) & ~(TCP_FLAG_FIN | TCP_FLAG_PSH)) !== 0) return true;
+  if (((flags ^ pview.getUint32(th2 + FLAGS_OFFSET)) & ~(TCP_FLAG_FIN | TCP_FLAG_PSH)) !== 0) return true;
   if (view.getUint32(th + 8) !== pview.getUint32(th2 + 8)) return true;
   for (let i = TCPHDR, thlen = (flags >>> 28) * 4; i < thlen; i += 4) if (view.getUint32(th + i) !== pview.getUint32(th2 + i)) return true;
   if (inet_gro_flush(p, skb)) return true;
