@@ -1,6 +1,6 @@
-/** connect() of datagram sockets on a host with two ways out: which one it takes, and which address it takes with it. What is expected, Linux 6.18 did. */
+/** Datagram sockets on a host with two ways out: which one they take, and which address they take with it. What is expected, Linux 6.18 did. */
 import { describe, expect, it } from 'vitest';
-import { tun_set_iff } from '../../../src/kernel/drivers/net/tun.ts';
+import { tun_set_iff, type tun_struct } from '../../../src/kernel/drivers/net/tun.ts';
 import { EADDRNOTAVAIL } from '../../../src/kernel/uapi/errno.ts';
 import { IP_MULTICAST_IF, IP_UNICAST_IF } from '../../../src/kernel/uapi/in.ts';
 import { AF_INET, SO_BINDTODEVICE, SOCK_DGRAM, SOL_IP, SOL_SOCKET } from '../../../src/kernel/uapi/socket.ts';
@@ -42,6 +42,36 @@ function sourceTo(address: string, ...options: Option[]): string | number {
   });
   return source;
 }
+
+/** `interface source` of what a socket with these options sends to an address without connect(). */
+function sent(address: string, ...options: Option[]): string[] {
+  const host = new LoopbackHost(1);
+  const devices = host.onCpu(() => ['d0', 'd1'].map(tun_set_iff));
+  const packets: string[] = [];
+  for (const dev of devices) {
+    (dev.priv as tun_struct).reader = (skb) => {
+      packets.push(`${dev.name} ${inet_ntoa(skb.mem.view.getUint32(skb.network_header + 12))}`);
+    };
+  }
+  host.run(function* program(sys) {
+    for (const line of SETUP) expect(yield* COMMANDS['ip']!(line.split(' '), () => undefined, sys)).toBe(0);
+    const fd = yield* sys.socket(AF_INET, SOCK_DGRAM);
+    for (const [level, name, value] of options) expect(yield* sys.setsockopt(fd, level, name, value(devices[1]!.ifindex) as never)).toBe(0);
+    expect(yield* sys.sendto(fd, new Uint8Array(1), 0, sockaddr(address, 53))).toBe(1);
+    return yield* sys.close(fd);
+  });
+  return packets;
+}
+
+describe('sendto() of a datagram socket', () => {
+  it('goes the ways that connect() goes', () => {
+    expect(sent('8.8.8.8')).toEqual(['d0 10.0.0.1']);
+    expect(sent('8.8.8.8', UNICAST_D1)).toEqual(['d1 10.1.0.1']);
+    expect(sent('8.8.8.8', UNICAST_D1, ON_D0)).toEqual(['d0 10.0.0.1']);
+    expect(sent('224.1.1.1', MULTICAST_D1)).toEqual(['d1 10.1.0.1']);
+    expect(sent('224.1.1.1', MULTICAST_D1, ON_D0)).toEqual(['d0 10.1.0.1']);
+  });
+});
 
 describe('connect() of a datagram socket', () => {
   it('takes the best route and its address', () => {

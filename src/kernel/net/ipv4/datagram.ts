@@ -4,15 +4,17 @@
  */
 import { dst_release, type rtable } from '../../include/net/dst.ts';
 import { inet_sk } from '../../include/net/inet_sock.ts';
+import { ipcm_cookie } from '../../include/net/ip.ts';
 import { IP_INC_STATS } from '../../include/net/net_namespace.ts';
 import { RTCF_BROADCAST } from '../../include/net/route.ts';
 import { SOCK_BROADCAST, sk_set_txhash, type sock, sock_flag, sock_net } from '../../include/net/sock.ts';
 import { EACCES, EAFNOSUPPORT, ENETUNREACH } from '../../uapi/errno.ts';
-import { ipv4_is_multicast, type sockaddr_in } from '../../uapi/in.ts';
+import type { sockaddr_in } from '../../uapi/in.ts';
 import { IPSTATS_MIB_OUTNOROUTES } from '../../uapi/snmp.ts';
 import { AF_INET } from '../../uapi/socket.ts';
 import { TCP_ESTABLISHED } from '../../uapi/tcp.ts';
 import { sk_dst_reset, sk_dst_set } from '../core/sock_dst.ts';
+import { ipcm_init_sk, ipcmInterface } from './ip_sockglue.ts';
 import { inet_sk_init_flowi4, ip_route_connect, ip_route_output_flow } from './route.ts';
 
 export function ip4_datagram_connect(sk: sock, uaddr: sockaddr_in): number {
@@ -24,10 +26,10 @@ export function __ip4_datagram_connect(sk: sock, uaddr: sockaddr_in): number {
   if (uaddr.sin_family !== AF_INET) return -EAFNOSUPPORT;
   sk_dst_reset(sk);
   const inet = inet_sk(sk);
-  const multicast = ipv4_is_multicast(uaddr.sin_addr);
-  const oif = sk.skc_bound_dev_if || (multicast ? inet.mc_index : inet.uc_index);
-  const saddr = inet.inet_saddr || (multicast ? inet.mc_addr : 0);
-  const rt = ip_route_connect(inet.fl4, uaddr.sin_addr, saddr, oif, sk.sk_protocol, inet.inet_sport, uaddr.sin_port, sk);
+  const ipc = new ipcm_cookie();
+  ipcm_init_sk(ipc, inet);
+  ipcmInterface(ipc, inet, uaddr.sin_addr);
+  const rt = ip_route_connect(inet.fl4, uaddr.sin_addr, ipc.addr, ipc.oif, sk.sk_protocol, inet.inet_sport, uaddr.sin_port, sk);
   if (typeof rt === 'number') {
     if (rt === -ENETUNREACH) IP_INC_STATS(sock_net(sk), IPSTATS_MIB_OUTNOROUTES);
     return rt;

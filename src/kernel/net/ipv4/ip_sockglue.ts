@@ -289,15 +289,11 @@ export function ipcm_init_sk(ipcm: ipcm_cookie, inet: inet_sock): void {
   ipcm.protocol = inet.skc_num;
 }
 
-/** IP_MULTICAST_IF and IP_UNICAST_IF: the interface for a destination, unless the send has named one. */
+/** IP_MULTICAST_IF and IP_UNICAST_IF: the interface for a destination, unless the socket or the send has one, and the source for multicast, unless they have one. */
 export function ipcmInterface(ipc: ipcm_cookie, inet: inet_sock, daddr: number): void {
-  if (ipc.oif !== 0) return;
-  if (!ip.ipv4_is_multicast(daddr)) {
-    ipc.oif = inet.uc_index;
-    return;
-  }
-  ipc.oif = inet.mc_index;
-  if (ipc.addr === 0) ipc.addr = inet.mc_addr;
+  const multicast = ip.ipv4_is_multicast(daddr);
+  if (ipc.oif === 0) ipc.oif = multicast ? inet.mc_index : inet.uc_index;
+  if (ipc.addr === 0 && multicast) ipc.addr = inet.mc_addr;
 }
 
 /** Reads what a send asks for. */
