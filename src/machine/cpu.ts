@@ -144,8 +144,9 @@ export class Cpu {
   /** Enters a context and returns the one that was left, to be restored with the same call. */
   switchContext(context: number): number {
     const previous = this.#context;
-    this.times[previous]! += this.clock - this.#contextSince;
-    this.#contextSince = this.clock;
+    const { clock } = this;
+    this.times[previous]! += clock - this.#contextSince;
+    this.#contextSince = clock;
     this.#context = context;
     return previous;
   }
@@ -235,12 +236,13 @@ export class Cpu {
     }
     this.#enterStep();
     Cpu.#switchTo(this);
-    for (let start = this.clock; this.#step(); start = this.clock) {
+    // Nothing is left in `charges` here, nor after each step.
+    for (let start = this.#clock; this.#step(); start = this.#clock) {
       this.#settle();
       if (this.processor !== null) this.processor.settle(this, start);
-      if (this.simulation.now === this.clock || this.simulation.advanceIfQuiet(this.clock)) continue;
+      if (this.simulation.now === this.#clock || this.simulation.advanceIfQuiet(this.#clock)) continue;
       this.#stepping = false;
-      this.simulation.at(this.clock, this.#next);
+      this.simulation.at(this.#clock, this.#next);
       return;
     }
     this.#stepping = false;

@@ -8,9 +8,10 @@
 import type { ByteBlock } from '../sim/byte_heap.ts';
 import { InvariantError } from '../sim/invariant.ts';
 import { WIDE } from '../sim/wide.ts';
-import { type MemorySection, PAGE_SHIFT, type PhysicalMemory } from './memory.ts';
+import { type MemorySection, PAGE_SHIFT, type PhysicalMemory, sectionOffset } from './memory.ts';
 
-const TAG_SHIFT = 8;
+/** Tags of granules 2 KiB apart are neighbours, because buffers of a ring are that far apart. */
+const tagIndex = (address: number): number => ((address & 0x700) << 3) | (sectionOffset(address) >> 11);
 
 export class DmaFault extends Error {
   override readonly name = 'DmaFault';
@@ -39,7 +40,7 @@ export class Dma {
   map(section: MemorySection, offset: number, length: number, tag = 0): number {
     const last = (offset + Math.max(length, 1) - 1) >> PAGE_SHIFT;
     for (let pfn = offset >> PAGE_SHIFT; pfn <= last; pfn++) section.dmaMaps[pfn]!++;
-    section.dmaTags[offset >> TAG_SHIFT] = tag;
+    section.dmaTags[tagIndex(offset)] = tag;
     this.live++;
     this.mapped++;
     return section.base + offset;
@@ -48,7 +49,7 @@ export class Dma {
   /** Closes what `map` opened; address and length must be those of the mapping. */
   unmap(address: number, length: number): void {
     const section = this.memory.section(address);
-    const offset = address - section.base;
+    const offset = sectionOffset(address);
     const last = (offset + Math.max(length, 1) - 1) >> PAGE_SHIFT;
     for (let pfn = offset >> PAGE_SHIFT; pfn <= last; pfn++) {
       if (section.dmaMaps[pfn] === 0)
@@ -61,20 +62,23 @@ export class Dma {
   /** The tag of the mapping that starts at (or in the granule of) `address`; 0 when it has none. */
   tag(address: number): number {
     const section = this.memory.sectionOrNull(address);
-    return section === null ? 0 : section.dmaTags[(address - section.base) >> TAG_SHIFT]!;
+    return section === null ? 0 : section.dmaTags[tagIndex(address)]!;
   }
 
   setTag(address: number, tag: number): void {
-    const section = this.memory.section(address);
-    section.dmaTags[(address - section.base) >> TAG_SHIFT] = tag;
+    this.setTagIn(this.memory.section(address), address, tag);
   }
 
-  /** A device's access: checks that every page is mapped and returns the section; its offset is `address - section.base`. Throws DmaFault. */
+  setTagIn(section: MemorySection, address: number, tag: number): void {
+    section.dmaTags[tagIndex(address)] = tag;
+  }
+
+  /** A device's access: checks that every page is mapped and returns the section. Throws DmaFault. */
   access(device: string, address: number, length: number, write: boolean): MemorySection {
     const section = this.memory.sectionOrNull(address);
     if (section === null) throw this.#fault(device, address, length, write, 'no memory there');
-    const offset = address - section.base;
-    const last = (offset + Math.max(length, 1) - 1) >> PAGE_SHIFT;
+    const offset = sectionOffset(address);
+    const last = (offset + (length > 0 ? length - 1 : 0)) >> PAGE_SHIFT;
     for (let pfn = offset >> PAGE_SHIFT; pfn <= last; pfn++) {
       // Beyond the section's last page there is no count at all.
       if (!(section.dmaMaps[pfn]! > 0)) throw this.#fault(device, address, length, write, 'the page is not mapped');
@@ -87,13 +91,13 @@ export class Dma {
   /** Device reads host memory into `target` at `at`. */
   read(device: string, address: number, length: number, target: ByteBlock, at: number): void {
     const section = this.access(device, address, length, false);
-    section.block.copyTo(target, at, address - section.base, length);
+    section.block.copyTo(target, at, sectionOffset(address), length);
   }
 
   /** Device writes `length` bytes of `source` from `at` into host memory. */
   write(device: string, address: number, length: number, source: ByteBlock, at: number): void {
     const section = this.access(device, address, length, true);
-    source.copyTo(section.block, address - section.base, at, length);
+    source.copyTo(section.block, sectionOffset(address), at, length);
   }
 
   #fault(device: string, address: number, length: number, write: boolean, why: string): DmaFault {

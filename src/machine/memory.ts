@@ -1,6 +1,6 @@
 /**
  * Physical memory: real bytes, grown section by section as a kernel asks for pages, so that a small host costs little.
- * A physical address is `section.base + offset`; nothing contiguous ever straddles two sections. Pages of a fresh section are
+ * A physical address is `section.base + offset` and has 32 bits; nothing contiguous ever straddles two sections. Pages of a fresh section are
  * zero and cost no real memory until they are touched.
  */
 import { type ByteBlock, ByteHeap } from '../sim/byte_heap.ts';
@@ -13,6 +13,11 @@ const SECTION_SHIFT = 22;
 export const SECTION_SIZE = 1 << SECTION_SHIFT;
 /** Physical addresses start above zero, so that address 0 is never valid. */
 const FIRST_SECTION = 1;
+const ADDRESS_LIMIT = 2 ** 32;
+const MAX_SECTIONS = ADDRESS_LIMIT / SECTION_SIZE;
+
+/** Where an address lies in its section. */
+export const sectionOffset = (address: number): number => address & (SECTION_SIZE - 1);
 
 /** A contiguous run of physical memory and the views on its bytes. */
 export class MemorySection {
@@ -39,30 +44,33 @@ export class MemorySection {
 
 export class PhysicalMemory {
   readonly owner: string;
-  readonly #sections: MemorySection[] = [];
+  /** By the upper bits of their addresses; null where there is no memory. */
+  readonly #sections = new Array<MemorySection | null>(MAX_SECTIONS).fill(null);
+  #grown = 0;
   readonly #limit: number;
   readonly #heap: ByteHeap;
 
-  /** `limitBytes` is the size of the machine's RAM; going beyond it returns null, as real memory would be exhausted. */
-  constructor(owner: string, limitBytes = 4 * 1024 ** 3, heap = new ByteHeap()) {
+  /** `limitBytes` is the size of the machine's RAM, up to 4 GiB less one section; going beyond it returns null, as real memory would be exhausted. */
+  constructor(owner: string, limitBytes = ADDRESS_LIMIT, heap = new ByteHeap()) {
     this.owner = owner;
     this.#heap = heap;
-    this.#limit = Math.floor(limitBytes / SECTION_SIZE);
+    this.#limit = Math.min(Math.floor(limitBytes / SECTION_SIZE), MAX_SECTIONS - FIRST_SECTION);
   }
 
   get bytesGrown(): number {
-    return this.#sections.length * SECTION_SIZE;
+    return this.#grown * SECTION_SIZE;
   }
 
   /** Adds a section of zeroes; null when the machine's RAM is used up. */
   grow(): MemorySection | null {
-    if (this.#sections.length >= this.#limit) return null;
-    const section = new MemorySection((FIRST_SECTION + this.#sections.length) * SECTION_SIZE, this.#heap.allocate(SECTION_SIZE));
-    this.#sections.push(section);
+    if (this.#grown >= this.#limit) return null;
+    const index = FIRST_SECTION + this.#grown++;
+    const section = new MemorySection(index * SECTION_SIZE, this.#heap.allocate(SECTION_SIZE));
+    this.#sections[index] = section;
     return section;
   }
 
-  /** The section that holds a physical address. Offsets within it are `address - section.base`. */
+  /** The section that holds a physical address. See `sectionOffset`. */
   section(address: number): MemorySection {
     const section = this.sectionOrNull(address);
     if (section === null) throw new InvariantError(`${this.owner}: no memory at physical address 0x${address.toString(16)}`);
@@ -71,8 +79,6 @@ export class PhysicalMemory {
 
   /** The section that holds an address, or null where there is no memory. */
   sectionOrNull(address: number): MemorySection | null {
-    // Cutting off the fraction is cheaper than rounding down, but takes an address that no memory can have for another one.
-    const section = this.#sections[((address / SECTION_SIZE) | 0) - FIRST_SECTION];
-    return section !== undefined && address - section.base < SECTION_SIZE ? section : null;
+    return address < ADDRESS_LIMIT ? this.#sections[address >>> SECTION_SHIFT]! : null;
   }
 }

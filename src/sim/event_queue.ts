@@ -37,7 +37,7 @@ export class EventQueue {
 
   /** Arms `timer` for `time`. A pending timer is moved and counts as scheduled now. */
   insert(timer: Timer, time: Nanoseconds): void {
-    if (!Number.isSafeInteger(time)) throw new InvariantError(`timer '${timer.name}': ${time} is no integer number of ns`);
+    if (Math.floor(time) !== time || time > Number.MAX_SAFE_INTEGER) throw new InvariantError(`timer '${timer.name}': ${time} is no integer number of ns`);
     if (timer.slot >= 0) this.remove(timer);
     timer.expires = time;
     if (time >= this.#horizon) this.#heap.insert(timer, time);
@@ -77,8 +77,10 @@ export class EventQueue {
     let at = this.#extend();
     const times = this.#times;
     const timers = this.#timers;
-    for (; at > 0 && times[at - 1]! <= time; at--) {
-      times[at] = times[at - 1]!;
+    for (; at > 0; at--) {
+      const other = times[at - 1]!;
+      if (other > time) break;
+      times[at] = other;
       timers[at] = timers[at - 1]!;
     }
     times[at] = time;

@@ -2,6 +2,7 @@
  * Writes received packets to host memory: which bytes go to which buffer of which descriptor, and what the descriptor says about them when it is written
  * back (datasheet 7.1.4, 7.1.5, 7.1.10).
  */
+import { sectionOffset } from '../../machine/memory.ts';
 import type { Nanoseconds } from '../../sim/time.ts';
 import { FCS_BYTES, type Frame } from '../../wire/frame.ts';
 import { packetChecksum } from './classify.ts';
@@ -73,14 +74,14 @@ export class RxWriter {
     do {
       const descriptor = queue.base + queue.head * DESCRIPTOR_SIZE;
       const section = dma.access(name, descriptor, DESCRIPTOR_SIZE, true);
-      const offset = descriptor - section.base;
+      const offset = sectionOffset(descriptor);
       const words = section.u32;
       const buffer = words[offset >> 2]! + words[(offset >> 2) + 1]! * 0x1_0000_0000;
-      const bytes = Math.min(bufferBytes, end - at);
+      const bytes = end - at < bufferBytes ? end - at : bufferBytes;
       const target = dma.access(name, buffer, bytes, true);
-      frame.block.copyTo(target.block, buffer - target.base, at, bytes);
+      frame.block.copyTo(target.block, sectionOffset(buffer), at, bytes);
       if (isFirst) {
-        target.dmaTags[(buffer - target.base) >> 8] = frame.id;
+        dma.setTagIn(target, buffer, frame.id);
         if (header > 0) this.#writeHeader(words[(offset >> 2) + 2]! + words[(offset >> 2) + 3]! * 0x1_0000_0000, frame, start, header);
       }
       at += bytes;
@@ -96,7 +97,7 @@ export class RxWriter {
 
   #writeHeader(address: number, frame: Frame, start: number, length: number): void {
     const section = this.#device.host.dma.access(this.#device.name, address, length, true);
-    frame.block.copyTo(section.block, address - section.base, start, length);
+    frame.block.copyTo(section.block, sectionOffset(address), start, length);
   }
 
   /** Two fields of 16 bits make one word, the first in its lower half. */
@@ -144,7 +145,7 @@ export class RxWriter {
     for (let i = 0; i < queue.heldCount; i++) {
       const address = queue.heldAddresses[i]!;
       const section = host.dma.access(name, address, DESCRIPTOR_SIZE, true);
-      section.u32.set(queue.heldWords.subarray(4 * i, 4 * i + 4), (address - section.base) >> 2);
+      section.u32.set(queue.heldWords.subarray(4 * i, 4 * i + 4), sectionOffset(address) >> 2);
     }
     queue.heldCount = 0;
   }
@@ -158,7 +159,7 @@ export class RxWriter {
     const { host, name } = this.#device;
     const descriptor = queue.base + queue.head * DESCRIPTOR_SIZE;
     const section = host.dma.access(name, descriptor, DESCRIPTOR_SIZE, false);
-    const at = (descriptor - section.base) >> 2;
+    const at = sectionOffset(descriptor) >> 2;
     const address = section.u32[at]! + section.u32[at + 1]! * 0x1_0000_0000;
     host.dma.read(name, address, Math.min(length, queue.bufferBytes(this.#device.registers.u32[RCTL]!)), frame.block, start);
     frame.forgetSum();

@@ -64,14 +64,23 @@ export class TxBuffer {
   }
 
   /** When the MAC has something to do next: Infinity while it waits for the buffer, the link or the end of a pause without end. */
-  get due(): Nanoseconds {
+  #due(): Nanoseconds {
     if (this.#count === 0 || !this.#device.canTransmit) return Number.POSITIVE_INFINITY;
-    return Math.max(this.#slots[this.#first]!.readyAt, this.#device.wireFreeAt, this.pausedUntil);
+    const { readyAt } = this.#slots[this.#first]!;
+    const { wireFreeAt } = this.#device;
+    const due = readyAt > wireFreeAt ? readyAt : wireFreeAt;
+    return due > this.pausedUntil ? due : this.pausedUntil;
   }
 
-  /** Puts what is due on the wire: one frame, since the wire is busy then. */
-  transmit(): void {
-    while (this.due <= this.#device.simulation.now) this.#send();
+  /** Puts what is due on the wire: one frame, since the wire is busy then. Returns when there is something to do next. */
+  transmit(): Nanoseconds {
+    const { now } = this.#device.simulation;
+    let due = this.#due();
+    while (due <= now) {
+      this.#send();
+      due = this.#due();
+    }
+    return due;
   }
 
   #send(): void {

@@ -8,6 +8,7 @@
  *
  * Simplified: a write-back is visible when it is sent, not PcieTiming.writeLatencyNs later; its interrupt comes at that time.
  */
+import { sectionOffset } from '../../machine/memory.ts';
 import type { PcieTiming } from '../../machine/pci.ts';
 import type { Nanoseconds } from '../../sim/time.ts';
 import { Timer } from '../../sim/timer.ts';
@@ -144,10 +145,10 @@ export class TxEngine {
   /** The timer: everything that is due. */
   run(): void {
     this.#device.applyWrites(this.#device.simulation.now);
-    this.buffer.transmit();
+    const due = this.buffer.transmit();
     const next = this.#fetch();
-    this.buffer.transmit();
-    this.#armBy(Math.min(next, this.#nextDoorbell, this.buffer.due));
+    // What has been fetched now waits behind what waited before.
+    this.#armBy(Math.min(next, this.#nextDoorbell, due === NEVER ? this.buffer.transmit() : due));
   }
 
   /** When to look again for doorbells that are under way. */
@@ -331,12 +332,12 @@ export class TxEngine {
     const dma = this.#device.host.dma;
     if (queue.headWriteback !== 0) {
       const section = dma.access(this.#device.name, queue.headWriteback, 4, true);
-      section.view.setUint32(queue.headWriteback - section.base, queue.head, true);
+      section.view.setUint32(sectionOffset(queue.headWriteback), queue.head, true);
     } else {
       for (let i = 0; i < queue.unwrittenCount; i++) {
         const address = queue.base + queue.unwritten[i]! * DESCRIPTOR_SIZE;
         const section = dma.access(this.#device.name, address, DESCRIPTOR_SIZE, true);
-        const at = (address - section.base + STATUS) >> 2;
+        const at = (sectionOffset(address) + STATUS) >> 2;
         section.u32[at] = this.#doneStatus(section.u32[at]!);
       }
     }

@@ -1,6 +1,7 @@
 /** One transmit queue: its descriptor ring, its two contexts, and the packet that stands at its head. */
 
 import type { Dma } from '../../machine/dma.ts';
+import { sectionOffset } from '../../machine/memory.ts';
 import type { ByteBlock } from '../../sim/byte_heap.ts';
 import { InvariantError } from '../../sim/invariant.ts';
 import { WIDE } from '../../sim/wide.ts';
@@ -85,7 +86,7 @@ export class TxQueue {
   bytesAhead(dma: Dma, tail: number): number {
     const section = dma.memory.sectionOrNull(this.base);
     if (section === null || tail >= this.size) return 0;
-    const ring = this.base - section.base;
+    const ring = sectionOffset(this.base);
     let bytes = 0;
     let segment = 0;
     for (let i = this.head; i !== tail; i = this.next(i)) {
@@ -158,7 +159,7 @@ export class TxPacket {
     for (let i = queue.head; i !== queue.tail; i = queue.next(i)) {
       const address = queue.base + i * DESCRIPTOR_SIZE;
       const section = dma.access(device, address, DESCRIPTOR_SIZE, false);
-      const at = address - section.base;
+      const at = sectionOffset(address);
       const words = section.u32;
       const command = words[(at + CMD) >> 2]!;
       const last = words[(at + STATUS) >> 2]!;

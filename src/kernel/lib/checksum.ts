@@ -2,7 +2,7 @@
  * lib/checksum.c, net/checksum.h: the Internet checksum in the kernel's terms, on machine/checksum.ts.
  * A `csum` (__wsum) is a ones-complement sum of big-endian words, folded to 16 bits or not; a `check` (__sum16) is its complement, as in headers.
  */
-import { finish, fold, sum16 } from '../../machine/checksum.ts';
+import { finish, fold, sum16, sumOfHeader } from '../../machine/checksum.ts';
 
 /** What stands for a UDP checksum of 0, which would mean "none". */
 export const CSUM_MANGLED_0 = 0xffff;
@@ -30,8 +30,8 @@ export const csum_tcpudp_nofold = (saddr: number, daddr: number, len: number, pr
 export const csum_tcpudp_magic = (saddr: number, daddr: number, len: number, proto: number, sum: number): number =>
   finish(saddr + daddr + len + proto + sum);
 
-/** Checksum of an IP header of `ihl` words. */
-export const ip_fast_csum = (u8: Uint8Array, offset: number, ihl: number): number => finish(sum16(u8, offset, ihl << 2, 0));
+/** Checksum of an IP header of `ihl` words: 0 when it carries its right one. */
+export const ip_fast_csum = (view: DataView, offset: number, ihl: number): number => finish(sumOfHeader(view, offset, ihl << 2));
 export const ip_compute_csum = (u8: Uint8Array, offset: number, len: number): number => finish(sum16(u8, offset, len, 0));
 
 /** The checksum after a 16-bit field changed (RFC 1624, equation 3). */

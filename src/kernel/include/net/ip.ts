@@ -1,6 +1,7 @@
 /** include/net/ip.h: control data of packets and sockets at the IP level, and the small functions on headers, TTL, MTU and DF. */
-import { finish, sumOfHeader } from '../../../machine/checksum.ts';
+
 import { jiffies } from '../../kernel/time/timer.ts';
+import { ip_fast_csum } from '../../lib/checksum.ts';
 import {
   IP_DF,
   IP_MF,
@@ -101,11 +102,8 @@ export const skb_ip_totlen = (skb: sk_buff, iph: iphdr): number => iph.tot_len |
 /** Computes the header's checksum. */
 export function ip_send_check(iph: iphdr): void {
   iph.check = 0;
-  iph.check = headerChecksum(iph.view, iph.base, iph.version_ihl & 15);
+  iph.check = ip_fast_csum(iph.view, iph.base, iph.version_ihl & 15);
 }
-
-/** Checksum over `ihl` words of header: 0 for a header that carries its right one. */
-export const headerChecksum = (view: DataView, at: number, ihl: number): number => finish(sumOfHeader(view, at, 4 * ihl));
 
 /** One hop less; the checksum changes by what the TTL's word does (RFC 1624). Returns the new TTL. */
 export function ip_decrease_ttl(iph: iphdr): number {

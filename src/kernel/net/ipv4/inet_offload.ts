@@ -63,7 +63,7 @@ function transportOf(skb: sk_buff, at: number): ((head: sk_buff_head, skb: sk_bu
   const iph = new iphdr(skb.mem.view, at);
   if (iph.version_ihl !== PLAIN || (iph.frag_off & (IP_MF | IP_OFFSET)) !== 0) return undefined;
   const receive = skb.dev!.nd_net.inet_offloads[iph.protocol]?.callbacks.gro_receive;
-  return receive !== undefined && ip_fast_csum(skb.mem.u8, at, 5) === 0 ? receive : undefined;
+  return receive !== undefined && ip_fast_csum(skb.mem.view, at, 5) === 0 ? receive : undefined;
 }
 
 /** Held packets between other hosts, or of another protocol, are not of this flow. */
@@ -111,6 +111,6 @@ function finishSegment(seg: sk_buff, nhoff: number, ihl: number, id: number): vo
   iph.id = id & 0xffff;
   iph.tot_len = seg.len - nhoff;
   iph.check = 0;
-  iph.check = ip_fast_csum(seg.mem.u8, seg.network_header, ihl >> 2);
+  iph.check = ip_fast_csum(seg.mem.view, seg.network_header, ihl >> 2);
   skb_reset_mac_len(seg);
 }

@@ -32,11 +32,12 @@ import {
 } from '../../include/net/dropreason.ts';
 import { type dst_entry, dst_input } from '../../include/net/dst.ts';
 import { icmp_send } from '../../include/net/icmp.ts';
-import { headerChecksum, IP_DEFRAG_LOCAL_DELIVER, ip_hdr, ip_is_fragment } from '../../include/net/ip.ts';
+import { IP_DEFRAG_LOCAL_DELIVER, ip_hdr, ip_is_fragment } from '../../include/net/ip.ts';
 import { RTN_BROADCAST, RTN_MULTICAST } from '../../include/net/ip_fib.ts';
 import { __IP_INC_STATS, IP_UPD_PO_STATS, NET_INC_STATS, type net } from '../../include/net/net_namespace.ts';
 import { showPacket } from '../../include/net/packet_watchers.ts';
 import type { sock } from '../../include/net/sock.ts';
+import { ip_fast_csum } from '../../lib/checksum.ts';
 import { ICMP_DEST_UNREACH, ICMP_PROT_UNREACH, IPPROTO_TCP, IPPROTO_UDP, iphdr, ipv4_is_lbcast, ipv4_is_zeronet } from '../../uapi/in.ts';
 import {
   IPSTATS_MIB_INBCASTOCTETS,
@@ -145,7 +146,7 @@ function ip_rcv_core(skb: sk_buff, network: net): sk_buff | null {
   network.mib.ip_statistics[IPSTATS_MIB_INNOECTPKTS + (iph.tos & INET_ECN_MASK)]! += own.shinfo.gso_segs || 1;
   if (ihl > 5 && !pskb_may_pull(own, ihl * 4)) return inhdr_error(own, network);
   iph = ip_hdr(own);
-  if (headerChecksum(own.mem.view, own.network_header, ihl) !== 0) {
+  if (ip_fast_csum(own.mem.view, own.network_header, ihl) !== 0) {
     __IP_INC_STATS(network, IPSTATS_MIB_INCSUMERRORS);
     __IP_INC_STATS(network, IPSTATS_MIB_INHDRERRORS);
     return drop(own, SKB_DROP_REASON_IP_CSUM);
