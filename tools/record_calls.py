@@ -168,9 +168,9 @@ class World:
 
     def notice(self, packet):
         """Sequence numbers and time stamps of this host's connections begin where they please."""
-        if packet[0] != 0x45 or packet[9] != 6:
+        if packet[0] >> 4 != 4 or packet[9] != 6:
             return
-        tcp = packet[20:]
+        tcp = packet[(packet[0] & 15) * 4 :]
         if tcp[13] & 2:
             port = struct.unpack_from(">H", tcp)[0]
             self.last_port = port

@@ -5,13 +5,14 @@ import { InvariantError } from './invariant.ts';
 import { RandomStream } from './random.ts';
 import type { Nanoseconds } from './time.ts';
 import { Timer } from './timer.ts';
+import { WIDE } from './wide.ts';
 
 export class Simulation {
   readonly seed: number;
   /** Where the memories of all computers and the frames between them are. */
   readonly bytes = new ByteHeap();
   readonly #queue = new EventQueue();
-  #now: Nanoseconds = 0;
+  #now: Nanoseconds = WIDE;
   #until: Nanoseconds = Number.POSITIVE_INFINITY;
   #stopped = false;
   #nextPacketId = 1;
@@ -23,6 +24,8 @@ export class Simulation {
 
   constructor(seed = 1) {
     this.seed = seed;
+    // Others see a plain zero.
+    this.#now = 0;
   }
 
   get now(): Nanoseconds {

@@ -14,14 +14,15 @@ export class Connections {
 
   /** A packet that left. */
   notice(packet: Uint8Array): void {
-    if (packet[0] !== 0x45 || packet[9] !== TCP || (packet[33]! & SYN) === 0) return;
+    const tcp = (packet[0]! & 15) * 4;
+    if (packet[0]! >> 4 !== 4 || packet[9] !== TCP || (packet[tcp + 13]! & SYN) === 0) return;
     const view = new DataView(packet.buffer, packet.byteOffset, packet.length);
-    const port = view.getUint16(20);
+    const port = view.getUint16(tcp);
     this.#lastPort = port;
-    const stamp = timestampAt(packet, 40, 20 + (packet[32]! >> 4) * 4);
+    const stamp = timestampAt(packet, tcp + 20, tcp + (packet[tcp + 12]! >> 4) * 4);
     // Of the connection with that port of the peer's, and of this host's port as long as it has only one.
-    for (const key of [pairOf(port, view.getUint16(22)), port]) {
-      this.#isn.set(key, view.getUint32(24));
+    for (const key of [pairOf(port, view.getUint16(tcp + 2)), port]) {
+      this.#isn.set(key, view.getUint32(tcp + 4));
       if (stamp !== 0) this.#ts.set(key, view.getUint32(stamp));
     }
   }

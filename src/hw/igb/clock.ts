@@ -33,7 +33,7 @@ export class Clock {
   /** The counter's value at `#since`. */
   #base = 0n;
   #since: Nanoseconds = WIDE;
-  #latchedHigh = 0;
+  #latchedHigh = WIDE;
 
   constructor(simulation: Simulation, values: RegisterValues) {
     this.#simulation = simulation;

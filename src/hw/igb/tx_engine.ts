@@ -50,7 +50,9 @@ export class TxEngine {
   #doneAt: Nanoseconds = NEVER;
   /** The read side of the PCIe link is busy until then. */
   #dmaFreeAt: Nanoseconds = WIDE;
-  #lastServed = TX_QUEUES - 1;
+  /** The queues that are enabled, in the order of their numbers, and whose turn it is among them. */
+  #enabled: readonly TxQueue[] = [];
+  #turn = 0;
   /** Bytes a ns at which payload comes, and the slot's timing for which that holds. */
   #rate: number = WIDE;
   #rateOf: PcieTiming | null = null;
@@ -69,6 +71,7 @@ export class TxEngine {
 
   reset(): void {
     for (const queue of this.queues) queue.reset();
+    this.#listEnabled();
     this.requestsWritten();
     this.hung.fill(QUEUE_WORKS);
     this.#device.faults.resetTx += this.buffer.packets;
@@ -108,7 +111,17 @@ export class TxEngine {
     const enable = (value & D.E1000_TXDCTL_QUEUE_ENABLE) !== 0;
     if (enable) queue.enabled = true;
     else if (queue.enabled) this.#stop(queue);
+    this.#listEnabled();
     this.#schedule();
+  }
+
+  #listEnabled(): void {
+    const next = this.#enabled[this.#turn]?.index ?? 0;
+    this.#enabled = this.queues.filter(({ enabled }) => enabled);
+    this.#turn = Math.max(
+      0,
+      this.#enabled.findIndex(({ index }) => index >= next),
+    );
   }
 
   #stop(queue: TxQueue): void {
@@ -192,12 +205,15 @@ export class TxEngine {
   /** Chooses the next packet, queue after queue, and computes when its first frame is there. */
   #pick(now: Nanoseconds): boolean {
     if ((this.#device.registers.u32[TCTL]! & D.E1000_TCTL_EN) === 0) return false;
-    for (let i = 1; i <= TX_QUEUES; i++) {
-      const queue = this.queues[(this.#lastServed + i) % TX_QUEUES]!;
+    const enabled = this.#enabled;
+    const first = this.#turn;
+    for (let i = 0; i < enabled.length; i++) {
+      const place = first + i < enabled.length ? first + i : first + i - enabled.length;
+      const queue = enabled[place]!;
       if (!queue.waiting) continue;
       if (this.hung[queue.index] !== QUEUE_WORKS && this.#isHung(queue)) continue;
       if (!this.#packet.read(this.#device.host.dma, this.#device.name, queue)) continue;
-      this.#lastServed = queue.index;
+      this.#turn = place + 1 === enabled.length ? 0 : place + 1;
       this.#fetching = true;
       const timing = this.#device.host.timing;
       const onChipAt = queue.cache.readyAt(queue.until(this.#packet.end), queue.until(queue.tail), now, timing.readLatencyNs);
@@ -352,6 +368,6 @@ export class TxEngine {
 
   /** A vector's moderation interval is over: what was collected for fewer, larger writes goes out (7.2.3.4). */
   flushWritebacks(now: Nanoseconds): void {
-    for (const queue of this.queues) if (queue.unwrittenCount > 0) this.#writeBack(queue, now);
+    for (const queue of this.#enabled) if (queue.unwrittenCount > 0) this.#writeBack(queue, now);
   }
 }

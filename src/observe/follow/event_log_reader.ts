@@ -1,6 +1,5 @@
 /** Reads events.msgpack (docs/event_log.md), record by record, whatever its size. */
 import { createReadStream, existsSync } from 'node:fs';
-import { createDecodeStream } from 'msgpack-lite';
 
 export interface LoggedHost {
   readonly name: string;
@@ -105,6 +104,8 @@ export class EventLogError extends Error {
 /** Calls `each` with every record of a log, in its order. */
 export async function readEventLog(path: string, each: (record: LogRecord, log: LogDescription) => void): Promise<LogDescription> {
   if (!existsSync(path)) throw new EventLogError(`${path}: no such file: run with --trace all --trace-format msgpack to leave one`);
+  // Loaded by those who need it: it gives an array of bytes properties of its own, after which the engine has to look at the shape of every one.
+  const { createDecodeStream } = await import('msgpack-lite');
   let log: LogDescription | null = null;
   const record = new LogRecord();
   const stream = createReadStream(path).pipe(createDecodeStream());

@@ -239,8 +239,8 @@ export interface header_ops {
 
 /** `ip -s link`'s counters. */
 export class rtnl_link_stats64 {
-  rx_packets = 0;
-  tx_packets = 0;
+  rx_packets = WIDE;
+  tx_packets = WIDE;
   rx_bytes = WIDE;
   tx_bytes = WIDE;
   rx_errors = 0;

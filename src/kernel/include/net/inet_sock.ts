@@ -54,6 +54,8 @@ export class inet_sock extends sock {
   nodefrag = false;
   local_port_range: [number, number] | null = null;
   readonly fl4 = new flowi4();
+  /** IP options of what it sends: those that came with the SYN, for the way back. */
+  inet_opt: Uint8Array | null = null;
   /** What ip_append_data() has collected so far; null while nothing is corked. */
   cork: inet_cork | null = null;
 }

@@ -72,6 +72,8 @@ export class request_sock {
   ts_recent = WIDE;
   saved_syn: Uint8Array | null = null;
 
+  /** IP options of the SYN, for the way back. */
+  ireq_opt: Uint8Array | null = null;
   ir_mark = 0;
   ir_iif = 0;
   snd_wscale = 0;

@@ -60,7 +60,7 @@ export class Qdisc {
   readonly dev_queue: netdev_queue;
   flags = 0;
   handle = 0;
-  parent = 0;
+  parent = WIDE;
   limit = 0;
   state = 0;
   state2 = 0;

@@ -1,4 +1,5 @@
 /** net/ipv4/tcp_output.c: struct tcp_out_options, the options of a segment before they are written. */
+import { WIDE } from '../../../sim/wide.ts';
 import type { tcp_fastopen_cookie } from '../linux/tcp.ts';
 import type { tcp_md5sig_key } from './tcp_md5sig.ts';
 
@@ -12,7 +13,7 @@ export class tcp_out_options {
   /** Of OPTION_ACCECN. */
   num_accecn_fields = 0;
   tsval = 0;
-  tsecr = 0;
+  tsecr = WIDE;
   /** Signs the segment (OPTION_MD5). */
   md5_key: tcp_md5sig_key | null = null;
   /** Where tcp_options_write() left room for the digest. */

@@ -39,8 +39,8 @@ export class tcp_skb_cb {
   tx_is_app_limited = false;
   tx_delivered_ce = 0;
   tx_delivered = 0;
-  tx_first_tx_mstamp = 0;
-  tx_delivered_mstamp = 0;
+  tx_first_tx_mstamp = WIDE;
+  tx_delivered_mstamp = WIDE;
 
   reset(): void {
     this.seq = this.end_seq = this.ack_seq = 0;

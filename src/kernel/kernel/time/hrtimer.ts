@@ -24,16 +24,6 @@ export const ktime_get_ns = ktime_get;
 /** CLOCK_REALTIME in ns since the epoch is not a safe integer; this is ns since the simulation's epoch (see observe). */
 export const ktime_get_real = ktime_get;
 
-/** The entry of an hrtimer in its CPU's queue. */
-class hrtimerNode extends Timer {
-  readonly owner: hrtimer;
-
-  constructor(owner: hrtimer) {
-    super('hrtimer', () => undefined);
-    this.owner = owner;
-  }
-}
-
 /** A high-resolution timer: the callback returns HRTIMER_RESTART after `hrtimer_forward` to run again. */
 export class hrtimer {
   readonly address = newAddress(64);
@@ -42,7 +32,7 @@ export class hrtimer {
   /** What tracepoints call the callback. */
   readonly name: string;
   /** The entry in its CPU's queue. */
-  readonly node: hrtimerNode;
+  readonly node: Timer;
   base: hrtimer_cpu_base | null = null;
   /** Due in softirq context: its time has come but the softirq has not run yet. */
   queuedSoft = false;
@@ -51,7 +41,7 @@ export class hrtimer {
     this.function = callback;
     this.soft = soft;
     this.name = name;
-    this.node = new hrtimerNode(this);
+    this.node = new Timer('hrtimer', () => expired(this));
     if (this_cpu !== null) trace().hrtimer_setup?.(this);
   }
 
@@ -121,15 +111,18 @@ function program(base: hrtimer_cpu_base): void {
 /** The part of the local timer interrupt that runs hrtimers. */
 export function hrtimer_interrupt(pcpu: percpu): void {
   const base = pcpu.hrtimer_base;
-  while (base.queue.nextTime() <= this_cpu.clock) {
-    const timer = (base.queue.pop() as hrtimerNode).owner;
-    if (timer.soft) {
-      timer.queuedSoft = true;
-      base.softDue.push(timer);
-      raise_softirq_irqoff(HRTIMER_SOFTIRQ);
-    } else __run_hrtimer(base, timer);
-  }
+  while (base.queue.nextTime() <= this_cpu.clock) base.queue.pop().fire();
   program(base);
+}
+
+/** Those of softirq context have to wait for it. */
+function expired(timer: hrtimer): void {
+  const base = timer.base!;
+  if (timer.soft) {
+    timer.queuedSoft = true;
+    base.softDue.push(timer);
+    raise_softirq_irqoff(HRTIMER_SOFTIRQ);
+  } else __run_hrtimer(base, timer);
 }
 
 function __run_hrtimer(base: hrtimer_cpu_base, timer: hrtimer): void {

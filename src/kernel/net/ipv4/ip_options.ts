@@ -2,8 +2,7 @@
  * net/ipv4/ip_options.c, ip_input.c: options of received IP headers (RFC 791 3.1). `ip_rcv_options` → `ip_options_compile`: checks them, and writes this
  * host's address and time where a record of the route or a timestamp has room. `ip_forward_options`: the header's checksum for what was written.
  *
- * Simplified: source routes are refused, as without net.ipv4.conf.*.accept_source_route, and a router alert is not handed to who waits for it. TCP
- * connections do not carry the options back (Linux keeps those of the SYN for all that it sends); single answers do: ip_options_output.ts.
+ * Simplified: source routes are refused, as without net.ipv4.conf.*.accept_source_route, and a router alert is not handed to who waits for it.
  */
 import type { sk_buff } from '../../include/linux/skbuff.ts';
 import { SKB_DROP_REASON_IP_INHDR, SKB_DROP_REASON_NOT_SPECIFIED, SKB_NOT_DROPPED_YET } from '../../include/net/dropreason.ts';

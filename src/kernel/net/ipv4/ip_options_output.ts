@@ -40,6 +40,12 @@ export function ip_options_echo(network: net, skb: sk_buff): Uint8Array | null {
   return echo.subarray(0, (length + 3) & ~3);
 }
 
+/** The IP options of a SYN, as all packets of the connection will carry them back; null when there are none, or none that can be. */
+export function tcp_v4_save_options(network: net, skb: sk_buff): Uint8Array | null {
+  const opt = ip_options_echo(network, skb);
+  return opt === null || opt.length === 0 ? null : opt;
+}
+
 /** Puts options of `ip_options_echo` behind the IP header, with this host's address and time in their free places. */
 export function ip_options_build(network: net, skb: sk_buff, opt: Uint8Array): void {
   const { u8, view } = skb.mem;

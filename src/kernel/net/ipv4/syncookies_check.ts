@@ -18,6 +18,7 @@ import { secure_tcp_ts_off } from '../core/secure_seq.ts';
 import { kfree_skb_reason } from '../core/skbuff_free.ts';
 import { sock_put } from '../core/sock.ts';
 import { flowOfRequest, inet_csk_reqsk_queue_add, inet_reqsk_alloc } from './inet_connection_sock.ts';
+import { tcp_v4_save_options } from './ip_options_output.ts';
 import { ip_route_output_flow } from './route.ts';
 import { __cookie_v4_check, cookie_ecn_asked, cookie_ecn_ok, cookie_timestamp_decode, tcp_synq_no_recent_overflow } from './syncookies.ts';
 import { tcp_parse_options } from './tcp_input_options.ts';
@@ -81,6 +82,7 @@ function requestFromCookie(
   req.skc_dport = th.source;
   req.skc_rcv_saddr = iph.daddr;
   req.skc_daddr = iph.saddr;
+  req.ireq_opt = tcp_v4_save_options(sock_net(sk), skb);
   req.ir_mark = sk.sk_mark === 0 && sock_net(sk).ipv4.sysctl_tcp_fwmark_accept !== 0 ? skb.mark : sk.sk_mark;
   req.ir_iif = sk.skc_bound_dev_if;
   req.snd_wscale = tcp_opt.snd_wscale;

@@ -57,7 +57,7 @@ function setPeer(inet: inet_sock, tp: tcp_sock, daddr: number, dport: number): v
   }
   inet.skc_dport = dport;
   inet.skc_daddr = daddr;
-  tp.icsk_ext_hdr_len = 0;
+  tp.icsk_ext_hdr_len = inet.inet_opt === null ? 0 : inet.inet_opt.length;
   tp.rx_opt.mss_clamp = TCP_MSS_DEFAULT;
 }
 

@@ -28,6 +28,7 @@ import {
   inet_csk_route_req,
 } from './inet_connection_sock.ts';
 import { __inet_inherit_port, inet_ehash_nolisten } from './inet_hashtables.ts';
+import { tcp_v4_save_options } from './ip_options_output.ts';
 import { ip_build_and_send_pkt } from './ip_output.ts';
 import { cookie_v4_init_sequence } from './syncookies.ts';
 import { cookie_v4_check } from './syncookies_check.ts';
@@ -52,11 +53,12 @@ function tcp_v4_init_ts_off(network: net, skb: sk_buff): number {
   return secure_tcp_ts_off(network, iph.daddr, iph.saddr);
 }
 
-/** Gives the request its addresses, and finds the way back. */
+/** Gives the request its addresses and IP options, and finds the way back. */
 function tcp_v4_route_req(sk: sock, skb: sk_buff, fl: flowi4, req: request_sock, _tw_isn: number): dst_entry | null {
   const iph = ip_hdr(skb);
   req.skc_rcv_saddr = iph.daddr;
   req.skc_daddr = iph.saddr;
+  req.ireq_opt = tcp_v4_save_options(sock_net(sk), skb);
   return inet_csk_route_req(sk, fl, req);
 }
 
@@ -78,12 +80,12 @@ function tcp_v4_send_synack(
   __tcp_v4_send_check(skb, req.skc_rcv_saddr, req.skc_daddr);
   let tos = inet_sk(sk).tos;
   if (sock_net(sk).ipv4.sysctl_tcp_reflect_tos !== 0) tos = (req.syn_tos & ~INET_ECN_MASK) | (tos & INET_ECN_MASK);
-  const err = ip_build_and_send_pkt(skb, sk, req.skc_rcv_saddr, req.skc_daddr, null, tos);
+  const err = ip_build_and_send_pkt(skb, sk, req.skc_rcv_saddr, req.skc_daddr, req.ireq_opt, tos);
   return err === NET_XMIT_CN ? 0 : err;
 }
 
-function tcp_v4_reqsk_destructor(_req: request_sock): void {
-  // What Linux frees here, a copy of the SYN's IP options, is never made.
+function tcp_v4_reqsk_destructor(req: request_sock): void {
+  req.ireq_opt = null;
 }
 
 /** A SYN for a listener. Those to broadcast and multicast addresses are never answered (RFC 1122 4.2.3.10). */
@@ -154,7 +156,8 @@ function inheritFromSyn(sk: sock, newsk: sock, skb: sk_buff, req: request_sock):
   inet_sk_rx_dst_set(newsk, skb);
   newinet.mc_ttl = iph.ttl;
   newinet.rcv_tos = iph.tos;
-  tcp_sk(newsk).icsk_ext_hdr_len = 0;
+  newinet.inet_opt = req.ireq_opt;
+  tcp_sk(newsk).icsk_ext_hdr_len = req.ireq_opt === null ? 0 : req.ireq_opt.length;
   newinet.inet_id = kernel().random.below(0x1_0000);
   if (sock_net(sk).ipv4.sysctl_tcp_reflect_tos !== 0) newinet.tos = req.syn_tos & ~INET_ECN_MASK;
 }

@@ -291,7 +291,7 @@ export class igb_adapter {
   ptp_tx_skb: sk_buff | null = null;
   ptp_tx_start = 0;
   /** jiffies. */
-  last_rx_ptp_check = 0;
+  last_rx_ptp_check = WIDE;
   last_rx_timestamp = 0;
   readonly tstamp_config: hwtstamp_config = { flags: 0, tx_type: HWTSTAMP_TX_OFF, rx_filter: HWTSTAMP_FILTER_NONE };
   /** Causes that the interrupt test has seen. */
