@@ -2,7 +2,8 @@
  * net/ipv4/ip_options.c, ip_input.c: options of received IP headers (RFC 791 3.1). `ip_rcv_options` → `ip_options_compile`: checks them, and writes this
  * host's address and time where a record of the route or a timestamp has room. `ip_forward_options`: the header's checksum for what was written.
  *
- * Simplified: source routes are refused, as without net.ipv4.conf.*.accept_source_route, and a router alert is not handed to who waits for it.
+ * Simplified: source routes are refused, as without net.ipv4.conf.*.accept_source_route and from programs, too, and a router alert is not handed to who
+ * waits for it.
  */
 import type { sk_buff } from '../../include/linux/skbuff.ts';
 import { SKB_DROP_REASON_IP_INHDR, SKB_DROP_REASON_NOT_SPECIFIED, SKB_NOT_DROPPED_YET } from '../../include/net/dropreason.ts';
@@ -27,6 +28,7 @@ import { IPSTATS_MIB_INDISCARDS, IPSTATS_MIB_INHDRERRORS } from '../../uapi/snmp
 import { skb_cow } from '../core/skbuff_reshape.ts';
 import { inet_current_timestamp } from './af_inet_time.ts';
 import { fib_compute_spec_dst, inet_addr_type } from './fib_frontend.ts';
+import { emptyNextPlace, MAX_OPTIONS } from './ip_options_output.ts';
 
 /** Where options of a header are (0: absent). The first octet that makes no sense is `pp`, in the option at `bad`. */
 class ip_options {
@@ -58,11 +60,27 @@ export function ip_rcv_options(network: net, skb: sk_buff): number {
 }
 
 function ip_options_compile(network: net, skb: sk_buff): ip_options {
-  const { u8 } = skb.mem;
   const base = skb.network_header;
-  const opt = new ip_options();
-  const end = base + IP_HLEN + skb.ip_opt_len;
   let spec_dst = 0;
+  return compile(skb.mem.u8, base, base + IP_HLEN + skb.ip_opt_len, (at) => {
+    spec_dst ||= fib_compute_spec_dst(skb, ip_hdr(skb).saddr, ip_hdr(skb).daddr);
+    if (skb.mem.u8[at] === IPOPT_RR) recordRoute(skb, at, spec_dst);
+    else timestamp(network, skb, at, spec_dst);
+  });
+}
+
+/** Options that a program wants in its packets' headers, filled up to whole words; null when they make no sense, or are source routes. */
+export function ip_options_get(network: net, data: Uint8Array): Uint8Array | null {
+  if (data.length > MAX_OPTIONS) return null;
+  const header = new Uint8Array(IP_HLEN + ((data.length + 3) & ~3));
+  header.set(data, IP_HLEN);
+  const opt = compile(header, 0, header.length, (at) => emptyNextPlace(network, header.subarray(at, at + header[at + 1]!)));
+  return opt.pp !== 0 || opt.srr !== 0 ? null : header.subarray(IP_HLEN);
+}
+
+/** Checks the options of a header that begins at `base`, and does with each record of a route and each timestamp (`at`) what is to be done. */
+function compile(u8: Uint8Array, base: number, end: number, each: (at: number) => void): ip_options {
+  const opt = new ip_options();
   for (let at = base + IP_HLEN; at < end && opt.pp === 0; ) {
     if (u8[at] === IPOPT_END) {
       u8.fill(IPOPT_END, at, end);
@@ -73,17 +91,11 @@ function ip_options_compile(network: net, skb: sk_buff): ip_options {
       continue;
     }
     const length = at + 1 < end ? u8[at + 1]! : 0;
-    let bad = -1;
-    if (length < 2 || at + length > end) bad = 0;
-    else if (u8[at] === IPOPT_LSRR || u8[at] === IPOPT_SSRR) bad = sourceRoute(u8, at, length, opt, base);
-    else if (u8[at] === IPOPT_RR || u8[at] === IPOPT_TIMESTAMP) {
-      spec_dst ||= fib_compute_spec_dst(skb, ip_hdr(skb).saddr, ip_hdr(skb).daddr);
-      bad = u8[at] === IPOPT_RR ? recordRoute(skb, at, length, opt, spec_dst) : timestamp(network, skb, at, length, opt, spec_dst);
-    } else if (u8[at] === IPOPT_RA) bad = length < 4 ? 1 : -1;
+    const bad = length < 2 || at + length > end ? 0 : badOctet(u8, at, length, at - base, opt);
     if (bad >= 0) {
       opt.pp = at + bad - base;
       opt.bad = at - base;
-    }
+    } else if (u8[at] === IPOPT_RR || u8[at] === IPOPT_TIMESTAMP) each(at);
     at += length;
   }
   return opt;
@@ -91,65 +103,78 @@ function ip_options_compile(network: net, skb: sk_buff): ip_options {
 
 /* One option each: -1, or which of its octets is wrong. Octet 2 points (counted from 1) to the next place in it. */
 
-function sourceRoute(u8: Uint8Array, at: number, length: number, opt: ip_options, base: number): number {
+function badOctet(u8: Uint8Array, at: number, length: number, place: number, opt: ip_options): number {
+  switch (u8[at]) {
+    case IPOPT_LSRR:
+    case IPOPT_SSRR:
+      return sourceRoute(u8, at, length, place, opt);
+    case IPOPT_RR:
+      if (opt.rr !== 0) return 0;
+      opt.rr = place;
+      return badRecordRoute(u8, at, length);
+    case IPOPT_TIMESTAMP:
+      if (opt.ts !== 0) return 0;
+      opt.ts = place;
+      return badTimestamp(u8, at, length);
+    case IPOPT_RA:
+      return length < 4 ? 1 : -1;
+    default:
+      return -1;
+  }
+}
+
+function sourceRoute(u8: Uint8Array, at: number, length: number, place: number, opt: ip_options): number {
   if (length < 3) return 1;
   if (u8[at + 2]! < 4) return 2;
   if (opt.srr !== 0) return 0;
-  opt.srr = at - base;
+  opt.srr = place;
   return -1;
 }
 
-function recordRoute(skb: sk_buff, at: number, length: number, opt: ip_options, spec_dst: number): number {
-  const { u8, view } = skb.mem;
-  if (opt.rr !== 0) return 0;
+function badRecordRoute(u8: Uint8Array, at: number, length: number): number {
   if (length < 3) return 1;
   const pointer = u8[at + 2]!;
-  if (pointer < 4) return 2;
-  if (pointer <= length) {
-    if (pointer + 3 > length) return 2;
-    view.setUint32(at + pointer - 1, spec_dst);
-    u8[at + 2] = pointer + 4;
-  }
-  opt.rr = at - skb.network_header;
-  return -1;
+  return pointer < 4 || (pointer <= length && pointer + 3 > length) ? 2 : -1;
 }
 
-function timestamp(network: net, skb: sk_buff, at: number, length: number, opt: ip_options, spec_dst: number): number {
-  const { u8 } = skb.mem;
-  if (opt.ts !== 0) return 0;
+function badTimestamp(u8: Uint8Array, at: number, length: number): number {
   if (length < 4) return 1;
-  if (u8[at + 2]! < 5) return 2;
-  const bad = u8[at + 2]! <= length ? writeStamp(network, skb, at, length, spec_dst) : countOverflow(u8, at);
-  if (bad < 0) opt.ts = at - skb.network_header;
-  return bad;
-}
-
-function writeStamp(network: net, skb: sk_buff, at: number, length: number, spec_dst: number): number {
-  const { u8, view } = skb.mem;
   const pointer = u8[at + 2]!;
   const flag = u8[at + 3]! & 15;
-  if (pointer + 3 > length) return 2;
-  let place = at + pointer - 1;
+  if (pointer < 5) return 2;
+  // Hosts that find no room count themselves in four bits.
+  if (pointer > length) return flag !== IPOPT_TS_PRESPEC && u8[at + 3]! >> 4 === 15 ? 3 : -1;
+  const needed = flag === IPOPT_TS_TSANDADDR || flag === IPOPT_TS_PRESPEC ? 8 : 4;
+  return pointer + needed - 1 > length ? 2 : -1;
+}
+
+/* What a host that a packet comes to writes into it. */
+
+function recordRoute(skb: sk_buff, at: number, spec_dst: number): void {
+  const { u8, view } = skb.mem;
+  const pointer = u8[at + 2]!;
+  if (pointer > u8[at + 1]!) return;
+  view.setUint32(at + pointer - 1, spec_dst);
+  u8[at + 2] = pointer + 4;
+}
+
+function timestamp(network: net, skb: sk_buff, at: number, spec_dst: number): void {
+  const { u8, view } = skb.mem;
+  const flag = u8[at + 3]! & 15;
+  if (u8[at + 2]! > u8[at + 1]!) {
+    if (flag !== IPOPT_TS_PRESPEC) u8[at + 3]! += 16;
+    return;
+  }
+  let place = at + u8[at + 2]! - 1;
   if (flag !== IPOPT_TS_TSONLY) {
-    if (flag !== IPOPT_TS_TSANDADDR && flag !== IPOPT_TS_PRESPEC) return -1;
-    if (pointer + 7 > length) return 2;
+    if (flag !== IPOPT_TS_TSANDADDR && flag !== IPOPT_TS_PRESPEC) return;
     if (flag === IPOPT_TS_TSANDADDR) view.setUint32(place, spec_dst);
     // The stamp is asked of the host with that address only.
-    else if (inet_addr_type(network, view.getUint32(place)) === RTN_UNICAST) return -1;
+    else if (inet_addr_type(network, view.getUint32(place)) === RTN_UNICAST) return;
     place += 4;
   }
   view.setUint32(place, inet_current_timestamp());
   u8[at + 2] = place + 5 - at;
-  return -1;
-}
-
-/** No room left: hosts that could not write count themselves in four bits. */
-function countOverflow(u8: Uint8Array, at: number): number {
-  const flags = u8[at + 3]!;
-  if ((flags & 15) === IPOPT_TS_PRESPEC) return -1;
-  if (flags >> 4 === 15) return 3;
-  u8[at + 3] = flags + 16;
-  return -1;
 }
 
 /** A packet that goes on: what was written counts in the header's checksum. */

@@ -17,7 +17,7 @@ import { inet_current_timestamp } from './af_inet_time.ts';
 import { inet_addr_type } from './fib_frontend.ts';
 
 /** A header has 60 octets at most. */
-const MAX_OPTIONS = 40;
+export const MAX_OPTIONS = 40;
 
 /** Most packets have none. */
 const NO_OPTIONS = new Uint8Array(0);
@@ -46,13 +46,13 @@ export function tcp_v4_save_options(network: net, skb: sk_buff): Uint8Array | nu
   return opt === null || opt.length === 0 ? null : opt;
 }
 
-/** Puts options of `ip_options_echo` behind the IP header, with this host's address and time in their free places. */
+/** Puts options of `ip_options_echo` or `ip_options_get` behind the IP header, with this host's address and time in their free places. */
 export function ip_options_build(network: net, skb: sk_buff, opt: Uint8Array): void {
   const { u8, view } = skb.mem;
   const base = skb.network_header + IP_HLEN;
   u8.set(opt, base);
-  for (let at = base; at < base + opt.length && u8[at] !== IPOPT_END; at += u8[at + 1]!)
-    fillNextPlace(network, view, at, ip_hdr(skb).saddr);
+  for (let at = base; at < base + opt.length && u8[at] !== IPOPT_END; at += u8[at] === IPOPT_NOOP ? 1 : u8[at + 1]!)
+    if (u8[at] === IPOPT_RR || u8[at] === IPOPT_TIMESTAMP) fillNextPlace(network, view, at, ip_hdr(skb).saddr);
 }
 
 function fillNextPlace(network: net, view: DataView, at: number, saddr: number): void {
@@ -96,9 +96,9 @@ function optionOf(skb: sk_buff, kind: number): Uint8Array | null {
   return null;
 }
 
-/** Where the next host writes. False when there is room, but not enough. */
-function emptyNextPlace(network: net, option: Uint8Array): boolean {
-  const bytes = nextPlace(network, new DataView(option.buffer), 0);
+/** Where the next host writes, in an option that stands alone. False when there is room, but not enough. */
+export function emptyNextPlace(network: net, option: Uint8Array): boolean {
+  const bytes = nextPlace(network, new DataView(option.buffer, option.byteOffset), 0);
   const place = option[2]! - 1;
   const asked = option[0] === IPOPT_TIMESTAMP && (option[3]! & 15) === IPOPT_TS_PRESPEC;
   if (place >= option.length || (bytes === 0 && !asked)) return true;

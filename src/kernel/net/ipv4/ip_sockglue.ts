@@ -4,6 +4,7 @@
  */
 import { type sk_buff, skb_network_header } from '../../include/linux/skbuff.ts';
 import { bytesOf, intOf } from '../../include/linux/sockptr.ts';
+import { tcp_sk } from '../../include/linux/tcp.ts';
 import { dst_mtu, skb_dst_drop } from '../../include/net/dst.ts';
 import { inet_sk, type inet_sock } from '../../include/net/inet_sock.ts';
 import type { ipcm_cookie } from '../../include/net/ip.ts';
@@ -17,7 +18,8 @@ import { sock_dequeue_err_skb } from '../core/skbuff_errqueue.ts';
 import { kfree_skb } from '../core/skbuff_free.ts';
 import { sock_cmsg_send } from '../core/sock_cmsg.ts';
 import { sk_dst_reset } from '../core/sock_dst.ts';
-import { ip_options_echo } from './ip_options_output.ts';
+import { ip_options_get } from './ip_options.ts';
+import { ip_options_echo, MAX_OPTIONS } from './ip_options_output.ts';
 
 /** Bits of inet_sock.cmsg_flags: what a receiver wants to be told. */
 export const IP_CMSG_PKTINFO = 1 << 0;
@@ -97,6 +99,8 @@ function do_ip_setsockopt(sk: sock, optname: number, val: number, value: unknown
       if (val < 0 || val > 1) return -EINVAL;
       inet.mc_all = val !== 0;
       return 0;
+    case ip.IP_OPTIONS:
+      return setOptions(sk, value);
     case ip.IP_UNICAST_IF:
       return setUnicastIf(sk, value);
     case ip.IP_MULTICAST_IF:
@@ -108,6 +112,21 @@ function do_ip_setsockopt(sk: sock, optname: number, val: number, value: unknown
     default:
       return setFlag(inet, optname, val !== 0);
   }
+}
+
+/** The headers' options; a connection's segments become so much smaller. */
+function setOptions(sk: sock, value: unknown): number {
+  const bytes = bytesOf(value);
+  const opt = bytes === null ? null : ip_options_get(sock_net(sk), bytes);
+  if (opt === null) return -EINVAL;
+  const inet = inet_sk(sk);
+  inet.inet_opt = opt.length === 0 ? null : opt;
+  if (inet.is_icsk) {
+    const tp = tcp_sk(sk);
+    tp.icsk_ext_hdr_len = opt.length;
+    tp.icsk_sync_mss(sk, tp.icsk_pmtu_cookie);
+  }
+  return 0;
 }
 
 /** An interface's number in network order, 0 for none. */
@@ -220,6 +239,8 @@ export function ip_getsockopt(sk: sock, level: number, optname: number): unknown
   const wanted = cmsgOptions.get(optname);
   if (wanted !== undefined) return (inet.cmsg_flags & wanted) !== 0 ? 1 : 0;
   switch (optname) {
+    case ip.IP_OPTIONS:
+      return inet.inet_opt ?? new Uint8Array(0);
     case ip.IP_TOS:
       return inet.tos;
     case ip.IP_TTL:
@@ -287,6 +308,7 @@ export function ipcm_init_sk(ipcm: ipcm_cookie, inet: inet_sock): void {
   ipcm.oif = inet.skc_bound_dev_if;
   ipcm.addr = inet.inet_saddr;
   ipcm.protocol = inet.skc_num;
+  ipcm.opt = inet.inet_opt;
 }
 
 /** IP_MULTICAST_IF and IP_UNICAST_IF: the interface for a destination, unless the socket or the send has one, and the source for multicast, unless they have one. */
@@ -300,19 +322,25 @@ export function ipcmInterface(ipc: ipcm_cookie, inet: inet_sock, daddr: number):
 export function ip_cmsg_send(sk: sock, msg: msghdr, ipc: ipcm_cookie): number {
   for (const { cmsg_level, cmsg_type, data } of msg.msg_control) {
     if (cmsg_level !== SOL_IP) continue;
-    const err = ipControl(cmsg_type, data, ipc);
+    const err = ipControl(sock_net(sk), cmsg_type, data, ipc);
     if (err < 0) return err;
   }
   return sock_cmsg_send(sk, msg, ipc);
 }
 
-function ipControl(type: number, data: unknown, ipc: ipcm_cookie): number {
+function ipControl(network: net, type: number, data: unknown, ipc: ipcm_cookie): number {
   switch (type) {
     case ip.IP_PKTINFO: {
       const info = data as ip.in_pktinfo;
       if (typeof info !== 'object' || info instanceof Uint8Array) return -EINVAL;
       if (info.ipi_ifindex !== 0) ipc.oif = info.ipi_ifindex;
       ipc.addr = info.ipi_spec_dst;
+      return 0;
+    }
+    case ip.IP_RETOPTS: {
+      const opt = ip_options_get(network, (bytesOf(data) ?? new Uint8Array(0)).subarray(0, MAX_OPTIONS));
+      if (opt === null) return -EINVAL;
+      ipc.opt = opt;
       return 0;
     }
     case ip.IP_TTL:

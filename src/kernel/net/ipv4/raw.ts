@@ -196,6 +196,8 @@ function* raw_sendmsg(sk: sock, msg: msghdr): Sleeping<number> {
   ipcm_init_sk(ipc, inet);
   const bad = ip_cmsg_send(sk, msg, ipc);
   if (bad < 0) return bad;
+  // Who makes his headers himself makes their options, too.
+  if (ipc.opt !== null && inet.hdrincl) return -EINVAL;
   ipcmInterface(ipc, inet, daddr);
   const fl4 = new flowi4();
   const tos = (ipc.tos !== -1 ? ipc.tos : inet.tos) & 0xfc;
