@@ -1,6 +1,6 @@
 /**
  * Physical memory: real bytes, grown section by section as a kernel asks for pages, so that a small host costs little.
- * A physical address is `section.base + offset` and has 32 bits; nothing contiguous ever straddles two sections. Pages of a fresh section are
+ * A physical address is `section.base + offset`; nothing contiguous ever straddles two sections. Pages of a fresh section are
  * zero and cost no real memory until they are touched.
  */
 import { type ByteBlock, ByteHeap } from '../sim/byte_heap.ts';
@@ -13,8 +13,6 @@ const SECTION_SHIFT = 22;
 export const SECTION_SIZE = 1 << SECTION_SHIFT;
 /** Physical addresses start above zero, so that address 0 is never valid. */
 const FIRST_SECTION = 1;
-const ADDRESS_LIMIT = 2 ** 32;
-const MAX_SECTIONS = ADDRESS_LIMIT / SECTION_SIZE;
 
 /** Where an address lies in its section. */
 export const sectionOffset = (address: number): number => address & (SECTION_SIZE - 1);
@@ -44,29 +42,31 @@ export class MemorySection {
 
 export class PhysicalMemory {
   readonly owner: string;
-  /** By the upper bits of their addresses; null where there is no memory. */
-  readonly #sections = new Array<MemorySection | null>(MAX_SECTIONS).fill(null);
-  #grown = 0;
-  readonly #limit: number;
+  /** By their numbers; null where there is no memory. */
+  readonly #sections: (MemorySection | null)[];
+  /** The number that the next one gets, and the first address that none can have. */
+  #next = FIRST_SECTION;
+  readonly #end: number;
   readonly #heap: ByteHeap;
 
-  /** `limitBytes` is the size of the machine's RAM, up to 4 GiB less one section; going beyond it returns null, as real memory would be exhausted. */
-  constructor(owner: string, limitBytes = ADDRESS_LIMIT, heap = new ByteHeap()) {
+  /** `limitBytes` is the size of the machine's RAM; going beyond it returns null, as real memory would be exhausted. */
+  constructor(owner: string, limitBytes = 4 * 1024 ** 3, heap = new ByteHeap()) {
     this.owner = owner;
     this.#heap = heap;
-    this.#limit = Math.min(Math.floor(limitBytes / SECTION_SIZE), MAX_SECTIONS - FIRST_SECTION);
+    const numbers = FIRST_SECTION + Math.floor(limitBytes / SECTION_SIZE);
+    this.#sections = new Array<MemorySection | null>(numbers).fill(null);
+    this.#end = numbers * SECTION_SIZE;
   }
 
   get bytesGrown(): number {
-    return this.#grown * SECTION_SIZE;
+    return (this.#next - FIRST_SECTION) * SECTION_SIZE;
   }
 
   /** Adds a section of zeroes; null when the machine's RAM is used up. */
   grow(): MemorySection | null {
-    if (this.#grown >= this.#limit) return null;
-    const index = FIRST_SECTION + this.#grown++;
-    const section = new MemorySection(index * SECTION_SIZE, this.#heap.allocate(SECTION_SIZE));
-    this.#sections[index] = section;
+    if (this.#next === this.#sections.length) return null;
+    const section = new MemorySection(this.#next * SECTION_SIZE, this.#heap.allocate(SECTION_SIZE));
+    this.#sections[this.#next++] = section;
     return section;
   }
 
@@ -79,6 +79,6 @@ export class PhysicalMemory {
 
   /** The section that holds an address, or null where there is no memory. */
   sectionOrNull(address: number): MemorySection | null {
-    return address < ADDRESS_LIMIT ? this.#sections[address >>> SECTION_SHIFT]! : null;
+    return address < this.#end ? this.#sections[(address / SECTION_SIZE) | 0]! : null;
   }
 }
