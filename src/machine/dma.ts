@@ -13,6 +13,9 @@ import { type MemorySection, PAGE_SHIFT, type PhysicalMemory, sectionOffset } fr
 /** Tags of granules 2 KiB apart are neighbours, because buffers of a ring are that far apart. */
 const tagIndex = (address: number): number => ((address & 0x700) << 3) | (sectionOffset(address) >> 11);
 
+/** The last page of `length` bytes at `offset`; none count as one. */
+const lastPage = (offset: number, length: number): number => (offset + (length > 0 ? length - 1 : 0)) >> PAGE_SHIFT;
+
 export class DmaFault extends Error {
   override readonly name = 'DmaFault';
   readonly address: number;
@@ -38,7 +41,7 @@ export class Dma {
 
   /** Opens `length` bytes at `offset` of `section` to devices; returns the bus address. */
   map(section: MemorySection, offset: number, length: number, tag = 0): number {
-    const last = (offset + Math.max(length, 1) - 1) >> PAGE_SHIFT;
+    const last = lastPage(offset, length);
     for (let pfn = offset >> PAGE_SHIFT; pfn <= last; pfn++) section.dmaMaps[pfn]!++;
     section.dmaTags[tagIndex(offset)] = tag;
     this.live++;
@@ -50,7 +53,7 @@ export class Dma {
   unmap(address: number, length: number): void {
     const section = this.memory.section(address);
     const offset = sectionOffset(address);
-    const last = (offset + Math.max(length, 1) - 1) >> PAGE_SHIFT;
+    const last = lastPage(offset, length);
     for (let pfn = offset >> PAGE_SHIFT; pfn <= last; pfn++) {
       if (section.dmaMaps[pfn] === 0)
         throw new InvariantError(`${this.memory.owner}: unmap of 0x${address.toString(16)}, which is not mapped`);
@@ -78,7 +81,7 @@ export class Dma {
     const section = this.memory.sectionOrNull(address);
     if (section === null) throw this.#fault(device, address, length, write, 'no memory there');
     const offset = sectionOffset(address);
-    const last = (offset + (length > 0 ? length - 1 : 0)) >> PAGE_SHIFT;
+    const last = lastPage(offset, length);
     for (let pfn = offset >> PAGE_SHIFT; pfn <= last; pfn++) {
       // Beyond the section's last page there is no count at all.
       if (!(section.dmaMaps[pfn]! > 0)) throw this.#fault(device, address, length, write, 'the page is not mapped');

@@ -5,14 +5,13 @@
  */
 import { type ByteBlock, ByteHeap } from '../sim/byte_heap.ts';
 import { InvariantError } from '../sim/invariant.ts';
+import { WIDE } from '../sim/wide.ts';
 
 export const PAGE_SHIFT = 12;
 export const PAGE_SIZE = 1 << PAGE_SHIFT;
 const SECTION_SHIFT = 22;
 /** 4 MiB: the largest contiguous piece (order 10), as with Linux's MAX_PAGE_ORDER. */
 export const SECTION_SIZE = 1 << SECTION_SHIFT;
-/** Physical addresses start above zero, so that address 0 is never valid. */
-const FIRST_SECTION = 1;
 
 /** Where an address lies in its section. */
 export const sectionOffset = (address: number): number => address & (SECTION_SIZE - 1);
@@ -42,31 +41,30 @@ export class MemorySection {
 
 export class PhysicalMemory {
   readonly owner: string;
-  /** By their numbers; null where there is no memory. */
-  readonly #sections: (MemorySection | null)[];
-  /** The number that the next one gets, and the first address that none can have. */
-  #next = FIRST_SECTION;
-  readonly #end: number;
+  /** By the upper bits of their addresses. The first is null: address 0 is never valid. */
+  readonly #sections: (MemorySection | null)[] = [null];
+  /** The first address behind them all. */
+  #end = WIDE;
+  readonly #limit: number;
   readonly #heap: ByteHeap;
 
   /** `limitBytes` is the size of the machine's RAM; going beyond it returns null, as real memory would be exhausted. */
   constructor(owner: string, limitBytes = 4 * 1024 ** 3, heap = new ByteHeap()) {
     this.owner = owner;
     this.#heap = heap;
-    const numbers = FIRST_SECTION + Math.floor(limitBytes / SECTION_SIZE);
-    this.#sections = new Array<MemorySection | null>(numbers).fill(null);
-    this.#end = numbers * SECTION_SIZE;
+    this.#limit = Math.floor(limitBytes / SECTION_SIZE);
   }
 
   get bytesGrown(): number {
-    return (this.#next - FIRST_SECTION) * SECTION_SIZE;
+    return (this.#sections.length - 1) * SECTION_SIZE;
   }
 
   /** Adds a section of zeroes; null when the machine's RAM is used up. */
   grow(): MemorySection | null {
-    if (this.#next === this.#sections.length) return null;
-    const section = new MemorySection(this.#next * SECTION_SIZE, this.#heap.allocate(SECTION_SIZE));
-    this.#sections[this.#next++] = section;
+    if (this.#sections.length > this.#limit) return null;
+    const section = new MemorySection(this.#sections.length * SECTION_SIZE, this.#heap.allocate(SECTION_SIZE));
+    this.#sections.push(section);
+    this.#end = section.base + SECTION_SIZE;
     return section;
   }
 

@@ -37,7 +37,7 @@ export class EventQueue {
 
   /** Arms `timer` for `time`. A pending timer is moved and counts as scheduled now. */
   insert(timer: Timer, time: Nanoseconds): void {
-    if (Math.floor(time) !== time || time > Number.MAX_SAFE_INTEGER)
+    if (Math.floor(time) !== time || Math.abs(time) > Number.MAX_SAFE_INTEGER)
       throw new InvariantError(`timer '${timer.name}': ${time} is no integer number of ns`);
     if (timer.slot >= 0) this.remove(timer);
     timer.expires = time;

@@ -77,7 +77,7 @@ export class RxWriter {
       const offset = sectionOffset(descriptor);
       const words = section.u32;
       const buffer = words[offset >> 2]! + words[(offset >> 2) + 1]! * 0x1_0000_0000;
-      const bytes = end - at < bufferBytes ? end - at : bufferBytes;
+      const bytes = Math.min(bufferBytes, end - at);
       const target = dma.access(name, buffer, bytes, true);
       frame.block.copyTo(target.block, sectionOffset(buffer), at, bytes);
       if (isFirst) {

@@ -1,5 +1,4 @@
 /** include/net/ip.h: control data of packets and sockets at the IP level, and the small functions on headers, TTL, MTU and DF. */
-
 import { jiffies } from '../../kernel/time/timer.ts';
 import { ip_fast_csum } from '../../lib/checksum.ts';
 import {
@@ -94,6 +93,8 @@ export const IP_REPLY_ARG_NOSRCCHECK = 1;
 export type getfrag_t = (from: unknown, to: number, offset: number, len: number, odd: number, skb: sk_buff) => number;
 
 export const ip_hdr = (skb: sk_buff): iphdr => new iphdr(skb.mem.view, skb.network_header);
+/** Octets of the options that a header is to have. */
+export const optlen = (opt: Uint8Array | null): number => (opt === null ? 0 : opt.length);
 export const ip_is_fragment = (iph: iphdr): boolean => (iph.frag_off & (IP_MF | IP_OFFSET)) !== 0;
 export const ip_hdr_len = (skb: sk_buff): number => (skb.mem.u8[skb.network_header]! & 15) << 2;
 /** The packet's length by its header; super-frames beyond 64 KiB have 0 there. */

@@ -9,7 +9,7 @@ import { kernel } from '../../current.ts';
 import { type sk_buff, skb_dst_set_noref, skb_push, skb_reset_network_header } from '../../include/linux/skbuff.ts';
 import { SKB_DROP_REASON_IP_OUTNOROUTES } from '../../include/net/dropreason.ts';
 import { type flowi4, inet_sk } from '../../include/net/inet_sock.ts';
-import { IP_HLEN, ip_copy_addrs, ip_dont_fragment, ip_hdr, ip_select_ttl } from '../../include/net/ip.ts';
+import { IP_HLEN, ip_copy_addrs, ip_dont_fragment, ip_hdr, ip_select_ttl, optlen } from '../../include/net/ip.ts';
 import { IP_INC_STATS, type net } from '../../include/net/net_namespace.ts';
 import { type sock, sock_net } from '../../include/net/sock.ts';
 import { EHOSTUNREACH } from '../../uapi/errno.ts';
@@ -56,11 +56,10 @@ export function __ip_queue_xmit(sk: sock, skb: sk_buff, fl4: flowi4, tos: number
 
 /** Room for a header with these options; its first octet tells how long it is. */
 function pushHeader(skb: sk_buff, opt: Uint8Array | null): iphdr {
-  const optlen = opt === null ? 0 : opt.length;
-  skb_push(skb, IP_HLEN + optlen);
+  skb_push(skb, IP_HLEN + optlen(opt));
   skb_reset_network_header(skb);
   const iph = ip_hdr(skb);
-  iph.version_ihl = 0x45 + (optlen >> 2);
+  iph.version_ihl = 0x45 + (optlen(opt) >> 2);
   return iph;
 }
 

@@ -42,6 +42,7 @@ import {
   ip_sk_ignore_df,
   ip_sk_use_pmtu,
   type ipcm_cookie,
+  optlen,
 } from '../../include/net/ip.ts';
 import { RTN_MULTICAST } from '../../include/net/ip_fib.ts';
 import { IP_INC_STATS } from '../../include/net/net_namespace.ts';
@@ -179,7 +180,7 @@ function __ip_append_data(
 }
 
 /** Of each piece's header. */
-const fragheaderlen = (cork: inet_cork): number => IP_HLEN + (cork.opt === null ? 0 : cork.opt.length);
+const fragheaderlen = (cork: inet_cork): number => IP_HLEN + optlen(cork.opt);
 
 function giveUp(sk: sock, cork: inet_cork, length: number, err: number, hold_tskey: boolean): number {
   cork.length -= length;

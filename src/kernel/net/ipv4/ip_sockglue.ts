@@ -338,7 +338,8 @@ function ipControl(network: net, type: number, data: unknown, ipc: ipcm_cookie):
       return 0;
     }
     case ip.IP_RETOPTS: {
-      const opt = ip_options_get(network, (bytesOf(data) ?? new Uint8Array(0)).subarray(0, MAX_OPTIONS));
+      const bytes = bytesOf(data);
+      const opt = bytes === null ? null : ip_options_get(network, bytes.subarray(0, MAX_OPTIONS));
       if (opt === null) return -EINVAL;
       ipc.opt = opt;
       return 0;

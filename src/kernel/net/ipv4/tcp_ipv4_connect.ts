@@ -7,6 +7,7 @@ import { SKB_GSO_TCPV4 } from '../../include/linux/skbuff.ts';
 import { tcp_sk, type tcp_sock } from '../../include/linux/tcp.ts';
 import { dst_metric_raw, dst_release, RTAX_FEATURES, type rtable } from '../../include/net/dst.ts';
 import { inet_sk, type inet_sock } from '../../include/net/inet_sock.ts';
+import { optlen } from '../../include/net/ip.ts';
 import { IP_INC_STATS } from '../../include/net/net_namespace.ts';
 import { RTCF_BROADCAST, RTCF_MULTICAST } from '../../include/net/route.ts';
 import { type sock, sock_net } from '../../include/net/sock.ts';
@@ -57,7 +58,7 @@ function setPeer(inet: inet_sock, tp: tcp_sock, daddr: number, dport: number): v
   }
   inet.skc_dport = dport;
   inet.skc_daddr = daddr;
-  tp.icsk_ext_hdr_len = inet.inet_opt === null ? 0 : inet.inet_opt.length;
+  tp.icsk_ext_hdr_len = optlen(inet.inet_opt);
   tp.rx_opt.mss_clamp = TCP_MSS_DEFAULT;
 }
 

@@ -9,7 +9,7 @@ import { type tcp_fastopen_cookie, tcp_hdr, tcp_sk, type tcp_sock } from '../../
 import { type dst_entry, dst_hold, dst_metric_advmss, dst_mtu, dst_release, skb_rtable } from '../../include/net/dst.ts';
 import { INET_ECN_MASK } from '../../include/net/inet_ecn.ts';
 import { type flowi4, inet_sk } from '../../include/net/inet_sock.ts';
-import { ip_hdr } from '../../include/net/ip.ts';
+import { ip_hdr, optlen } from '../../include/net/ip.ts';
 import { NET_INC_STATS, type net } from '../../include/net/net_namespace.ts';
 import type { request_sock, request_sock_ops, tcp_request_sock_ops as tcpRequestSockOps } from '../../include/net/request_sock.ts';
 import { RTCF_BROADCAST, RTCF_MULTICAST } from '../../include/net/route.ts';
@@ -157,7 +157,7 @@ function inheritFromSyn(sk: sock, newsk: sock, skb: sk_buff, req: request_sock):
   newinet.mc_ttl = iph.ttl;
   newinet.rcv_tos = iph.tos;
   newinet.inet_opt = req.ireq_opt;
-  tcp_sk(newsk).icsk_ext_hdr_len = req.ireq_opt === null ? 0 : req.ireq_opt.length;
+  tcp_sk(newsk).icsk_ext_hdr_len = optlen(req.ireq_opt);
   newinet.inet_id = kernel().random.below(0x1_0000);
   if (sock_net(sk).ipv4.sysctl_tcp_reflect_tos !== 0) newinet.tos = req.syn_tos & ~INET_ECN_MASK;
 }
